@@ -1,0 +1,69 @@
+"""Invoices, as they are spoken of outside."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from models.contracts.money import Money
+
+
+class InvoiceKind(StrEnum):
+    """What an invoice is for."""
+
+    CONNECTION = "connection"
+    RECURRING = "recurring"
+    FINAL = "final"
+
+
+class InvoiceStatus(StrEnum):
+    """Derived from what was allocated and credited, never stored."""
+
+    OPEN = "open"
+    PARTLY_PAID = "partly_paid"
+    PAID = "paid"
+    CREDITED = "credited"
+
+
+class InvoiceLineView(BaseModel):
+    """One charge and the formula that explains it."""
+
+    description: str
+    formula: str
+    quantity: int
+    unit: Money
+    vat_rate_percent: float
+    net: Money
+    vat: Money
+    total: Money
+
+
+class AllocationView(BaseModel):
+    """A part of a payment that covers the invoice; negative where one was undone."""
+
+    payment_id: UUID
+    amount: Money
+    reason: str
+    allocated_at: datetime
+
+
+class InvoiceView(BaseModel):
+    """An invoice with lines, tax, totals and what was paid."""
+
+    id: UUID
+    number: str
+    kind: InvoiceKind
+    status: InvoiceStatus
+    account_no: str
+    process_id: UUID | None
+    issued_on: date
+    due_on: date
+    lines: list[InvoiceLineView]
+    net: Money
+    vat: Money
+    total: Money
+    credited: Money
+    allocated: Money
+    outstanding: Money
+    allocations: list[AllocationView]

@@ -1,0 +1,53 @@
+"""What is sold, as it is spoken of outside."""
+
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.contracts.money import Money
+
+
+class Charging(StrEnum):
+    """When a period is charged: at its beginning or at its end."""
+
+    ADVANCE = "advance"
+    ARREARS = "arrears"
+
+
+class SubscriptionStatus(StrEnum):
+    """Where a service stands."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+    CANCELLED = "cancelled"
+
+
+class TariffView(BaseModel):
+    """A tariff with the price that is valid today; prices include VAT."""
+
+    id: UUID
+    code: str
+    title: str
+    charging: Charging
+    connection_fee: Money
+    monthly_fee: Money | None
+    """None when no price is valid today."""
+    first_period_upfront: bool
+
+
+class NewTariff(BaseModel):
+    """A tariff to be added, with its first price."""
+
+    model_config = ConfigDict(extra="forbid")
+    code: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")
+    title: str = Field(min_length=1, max_length=200)
+    charging: Charging
+    connection_fee_minor: int = Field(ge=0, le=10**11)
+    monthly_fee_minor: int = Field(ge=0, le=10**11)
+    valid_from: date
+    first_period_upfront: bool = True
+    network_profile: str = Field(min_length=1, max_length=60)

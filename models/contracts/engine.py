@@ -1,0 +1,21 @@
+"""Names on Temporal. They are part of the contract: a running history knows them."""
+
+from typing import Final
+
+PROCESSES_QUEUE: Final = "processes"
+MESSAGING_QUEUE: Final = "messaging"
+BILLING_QUEUE: Final = "billing"
+
+CONNECTION: Final = "Connection"
+MESSAGE_DELIVERY: Final = "MessageDelivery"
+
+MESSAGE_DELIVERY_ID: Final = "messaging/sms"
+
+COMPLETE_TASK: Final = "complete_task"
+COMPLETE_TASK_SIGNAL: Final = "complete_task_signal"
+CLAIM_TASK: Final = "claim_task"
+CANCEL_PROCESS: Final = "cancel_process"
+PAYMENT_RECEIVED: Final = "payment_received"
+RESCHEDULE_VISIT: Final = "reschedule_visit"
+MESSAGES_QUEUED: Final = "messages_queued"
+STATE: Final = "state"

@@ -1,0 +1,83 @@
+"""Who acts and who is served: staff and their departments, subscribers and their accounts."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Sequence, Text, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.contracts.people import Language, Role
+from models.tables.base import Base, HasId, words
+
+account_no_sequence = Sequence("account_no_seq", metadata=Base.metadata, start=100001)
+
+
+class Department(Base):
+    """A department that staff tasks are addressed to; its code is the role of its people."""
+
+    __tablename__ = "department"
+    code: Mapped[Role] = mapped_column(words(Role), primary_key=True)
+    title: Mapped[str]
+
+
+class Staff(HasId, Base):
+    """A person of the operator, with one role and the hash of a bearer token."""
+
+    __tablename__ = "staff"
+    login: Mapped[str] = mapped_column(unique=True)
+    full_name: Mapped[str]
+    role: Mapped[Role] = mapped_column(ForeignKey("department.code"))
+    is_head: Mapped[bool] = mapped_column(server_default=text("false"))
+    phone: Mapped[str | None]
+    language: Mapped[Language] = mapped_column(words(Language), server_default="ru")
+    token_sha256: Mapped[bytes | None] = mapped_column(unique=True)
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class Bank(HasId, Base):
+    """A bank that asks debts and reports payments: HTTP Basic and an address allow-list."""
+
+    __tablename__ = "bank"
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    username: Mapped[str] = mapped_column(unique=True)
+    password_sha256: Mapped[bytes]
+    allowed_networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+
+
+class Subscriber(HasId, Base):
+    """A person who is served, known by their IIN."""
+
+    __tablename__ = "subscriber"
+    iin: Mapped[str] = mapped_column(unique=True)
+    full_name: Mapped[str]
+    phone: Mapped[str]
+    language: Mapped[Language] = mapped_column(words(Language))
+    premises_id: Mapped[UUID | None] = mapped_column(ForeignKey("premises.id"))
+    sms_opt_out_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (
+        CheckConstraint("iin ~ '^[0-9]{12}$'", name="iin_is_twelve_digits"),
+        CheckConstraint(r"phone ~ '^\+[1-9][0-9]{6,14}$'", name="phone_is_e164"),
+        Index("ix_subscriber_phone", "phone"),
+        Index(
+            "ix_subscriber_full_name_trgm",
+            "full_name",
+            postgresql_using="gin",
+            postgresql_ops={"full_name": "gin_trgm_ops"},
+        ),
+    )
+
+
+class Account(HasId, Base):
+    """A subscriber's personal account («лицевой счёт»): what invoices and payments meet on."""
+
+    __tablename__ = "account"
+    number: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    """A dense number for partitioning set-based work; not the one people see."""
+    account_no: Mapped[str] = mapped_column(unique=True)
+    subscriber_id: Mapped[UUID] = mapped_column(ForeignKey("subscriber.id"), index=True)
+    currency: Mapped[str] = mapped_column(server_default="KZT")
+    opened_on: Mapped[date]
