@@ -1,0 +1,45 @@
+"""Lists: `{"items": […], "next_cursor": …}`, a page at a time, ordered by id."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel
+from sqlalchemy import Select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class Page(BaseModel, Generic[Item]):
+    """Some items, and the cursor of the next page if there is one."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+class PageQuery(BaseModel):
+    """Where a page starts and how long it is."""
+
+    limit: Annotated[int, Query(ge=1, le=500)] = 50
+    cursor: UUID | None = None
+
+
+def page_of(
+    session: Session,
+    statement: Select[Any],
+    key: InstrumentedAttribute[UUID],
+    query: PageQuery,
+    view: Callable[[Any], Item],
+    *,
+    newest_first: bool = False,
+) -> Page[Item]:
+    """One page of the rows of `statement`. Ids are UUIDv7, so their order is the order of creation."""
+    if query.cursor is not None:
+        statement = statement.where(key < query.cursor if newest_first else key > query.cursor)
+    statement = statement.order_by(key.desc() if newest_first else key).limit(query.limit + 1)
+    rows = list(session.scalars(statement))
+    shown = rows[: query.limit]
+    more = len(rows) > query.limit
+    return Page(items=[view(row) for row in shown], next_cursor=str(getattr(shown[-1], key.key)) if more else None)

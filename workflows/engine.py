@@ -1,0 +1,25 @@
+"""The connection to Temporal, alike for whoever starts, signals or runs workflows."""
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import TLSConfig
+
+from settings import Settings
+
+
+async def connect(settings: Settings, *, lazy: bool = False) -> Client:
+    """A client of the configured Temporal; a lazy one connects with its first call.
+
+    Raises:
+        RuntimeError: no Temporal is there (never when lazy).
+    """
+    assert settings.temporal_address is not None, "TEMPORAL_ADDRESS must be set: whoever starts a process sets it"
+    key = settings.temporal_api_key
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        data_converter=pydantic_data_converter,
+        tls=TLSConfig() if settings.temporal_tls else False,
+        api_key=None if key is None else key.get_secret_value(),
+        lazy=lazy,
+    )
