@@ -74,3 +74,14 @@ def close(
 def workflow_id_of(session: Session, process_id: UUID) -> str:
     """The id under which the process runs on Temporal."""
     return session.execute(select(Process.workflow_id).where(Process.id == process_id)).scalar_one()
+
+
+def request_cancellation(session: Session, process_id: UUID, *, reason: str, actor: str, at: datetime) -> UUID:
+    """Keep who wants to cancel and why, for the process to refer to: its history then carries only the id."""
+    entry = TimelineEntry(
+        process_id=process_id, key=f"cancel_requested:{at.isoformat()}", event="cancel_requested", at=at, actor=actor,
+        facts={"reason": reason},
+    )  # fmt: skip
+    session.add(entry)
+    session.flush()
+    return entry.id

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from api.context import Ctx
 from api.problems import Unauthenticated
-from models.contracts.people import Role
+from models.contracts.people import Language, Role
 from models.contracts.processes import staff_actor
 from models.contracts.refusals import forbidden
 from models.tables.people import Bank, Staff
@@ -34,6 +34,7 @@ class StaffCaller:
 
     id: UUID
     role: Role
+    language: Language
     source: str
     """Where the request came from, for the trail."""
 
@@ -86,7 +87,7 @@ class StaffWith:
         with ctx.database.transaction() as session:
             digest = secret_digest(credentials.credentials)
             found = session.execute(
-                select(Staff.id, Staff.role).where(Staff.token_sha256 == digest, Staff.active)
+                select(Staff.id, Staff.role, Staff.language).where(Staff.token_sha256 == digest, Staff.active)
             ).one_or_none()
         if found is None:
             raise Unauthenticated("Bearer", "This token is not valid: ask an administrator for a new one.")
@@ -94,7 +95,8 @@ class StaffWith:
             allowed = ", ".join(sorted(self.roles))
             raise forbidden("role_not_allowed", f"Your role is {found.role}; this needs one of: {allowed}.")
         request.state.actor = staff_actor(found.id)
-        return StaffCaller(found.id, found.role, f"api {client_address(request, ctx.settings.trusted_proxies)}")
+        source = f"api {client_address(request, ctx.settings.trusted_proxies)}"
+        return StaffCaller(found.id, found.role, found.language, source)
 
 
 def staff(*roles: Role) -> StaffWith:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from models.contracts.money import Money, PositiveMoney
 from models.contracts.people import Iin
@@ -41,6 +41,12 @@ class CustomerInfo(BaseModel):
     accounts: list[CustomerAccount]
 
 
+def _plausible(instant: datetime) -> datetime:
+    if not 2000 <= instant.year < 2100:  # noqa: PLR2004 - centuries, not a rule
+        raise ValueError("no payment was made in that year")
+    return instant
+
+
 class PaymentNotice(BaseModel):
     """PostCustomersInfo: a transaction that succeeded at the bank."""
 
@@ -49,7 +55,7 @@ class PaymentNotice(BaseModel):
     iin: Iin | None = None
     account_no: AccountNo | None = None
     amount: PositiveMoney
-    paid_at: AwareDatetime
+    paid_at: Annotated[AwareDatetime, AfterValidator(_plausible)]
 
     @model_validator(mode="after")
     def _names_a_payee(self) -> Self:
@@ -94,6 +100,13 @@ class Reversal(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+
+
+class AccountChoice(BaseModel):
+    """The account that money in suspense belongs to."""
+
+    model_config = ConfigDict(extra="forbid")
+    account_no: AccountNo
 
 
 class PaymentReceived(BaseModel):

@@ -1,6 +1,16 @@
-"""Documents, as they are spoken of outside."""
+"""Documents: what each of them says, and how they are spoken of outside."""
 
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from models.contracts.people import Language
+
+Signatory = Literal["subscriber", "representative"]
+"""Who signs on the subscriber's side: themselves, or somebody with their power of attorney."""
 
 
 class DocumentKind(StrEnum):
@@ -8,3 +18,91 @@ class DocumentKind(StrEnum):
 
     CONTRACT = "contract"
     HANDOVER_ACT = "handover_act"
+
+
+class OperatorDetails(BaseModel):
+    """The operator as its documents name it; made from the settings by whoever draws up a document."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    bin: str
+    iban: str
+    timezone: str = "Asia/Almaty"
+    """The zone that decides which date a document carries."""
+
+
+class DocumentView(BaseModel):
+    """A document without its content, which `GET /v1/documents/{id}` gives as PDF."""
+
+    id: UUID
+    kind: DocumentKind
+    number: str
+    process_id: UUID
+    subscriber_id: UUID
+    language: Language
+    sha256: str | None
+    """Hash of the PDF, in hexadecimal."""
+    created_at: datetime
+    signed_at: datetime | None
+    signed_by: Signatory | None
+    withdrawn_at: datetime | None
+
+
+class Party(BaseModel):
+    """The subscriber, as they were when the document was drawn up."""
+
+    full_name: str
+    iin: str
+    phone: str
+    account_no: str
+    address: str
+
+
+class Facts(BaseModel):
+    """What every document says, but for its number. `_minor` are tiyn, `_on` dates of the operator's zone."""
+
+    language: Language
+    drawn_up_on: date
+    operator: OperatorDetails
+    subscriber: Party
+
+
+class OrderedEquipment(BaseModel):
+    """A model that was ordered, and how many of it; the price of one piece includes VAT."""
+
+    sku: str
+    title: str
+    quantity: int
+    price_minor: int
+
+
+class ContractFacts(Facts):
+    """What a contract says."""
+
+    tariff: str
+    monthly_fee_minor: int | None
+    """None where the tariff has no price on the day of the contract."""
+    connection_fee_minor: int
+    first_period_upfront: bool
+    equipment: list[OrderedEquipment]
+
+
+class HandedOver(BaseModel):
+    """One mounted piece, and the reserved one that it replaced, if any."""
+
+    serial: str
+    model: str | None
+    instead_of: str | None
+
+
+class ActFacts(Facts):
+    """What a hand-over act («акт приёма-передачи») says."""
+
+    contract_number: str | None
+    tariff: str
+    installed_on: date | None
+    crew: str | None
+    equipment: list[HandedOver]
+    optical_power_dbm: float | None
+    download_mbps: float | None
+    cable_metres: float | None

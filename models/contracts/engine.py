@@ -6,6 +6,9 @@ PROCESSES_QUEUE: Final = "processes"
 MESSAGING_QUEUE: Final = "messaging"
 BILLING_QUEUE: Final = "billing"
 
+SEARCH_ATTRIBUTES: Final = ("ProcessKind", "Stage", "Department", "SubscriberId", "AccountNo")
+"""All of them keywords; ids and words, never people."""
+
 CONNECTION: Final = "Connection"
 MESSAGE_DELIVERY: Final = "MessageDelivery"
 
@@ -17,5 +20,6 @@ CLAIM_TASK: Final = "claim_task"
 CANCEL_PROCESS: Final = "cancel_process"
 PAYMENT_RECEIVED: Final = "payment_received"
 RESCHEDULE_VISIT: Final = "reschedule_visit"
+STOCK_ARRIVED: Final = "stock_arrived"
 MESSAGES_QUEUED: Final = "messages_queued"
 STATE: Final = "state"

@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_AMOUNT_MINOR = 10**13
 """A hundred billion tenge: a larger sum is a mistake, not a payment."""
 
-AmountMinor = Annotated[int, Field(ge=-MAX_AMOUNT_MINOR, le=MAX_AMOUNT_MINOR, strict=True)]
+MAX_BALANCE_MINOR = 10**17
+"""A balance is a sum of amounts: a payment must never fail because the balance that answers it is too large."""
+
+AmountMinor = Annotated[int, Field(ge=-MAX_BALANCE_MINOR, le=MAX_BALANCE_MINOR, strict=True)]
 
 
 class Money(BaseModel):

@@ -76,7 +76,8 @@ class TaskOrder(BaseModel):
 
     task_id: UUID
     process_id: UUID
-    stage: str
+    stage: str | None
+    """The stage that the process enters with it; none for a task beside the stages."""
     kind: TaskKind
     at: datetime
     due_at: datetime
@@ -120,6 +121,7 @@ class TaskClaim(BaseModel):
     model_config = ConfigDict(extra="forbid")
     task_id: UUID
     staff_id: UUID
+    at: datetime
 
 
 class RefusedAct(BaseModel):
@@ -230,3 +232,10 @@ class TaskDurations(BaseModel):
     install: timedelta = timedelta(days=3)
     sign_act: timedelta = timedelta(days=1)
     refund: timedelta = timedelta(days=3)
+
+
+class TaskTime(BaseModel):
+    """A task, and the process's own time."""
+
+    task_id: UUID
+    at: datetime

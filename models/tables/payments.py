@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.contracts.bank import PaymentStatus
@@ -29,12 +29,19 @@ class Payment(HasId, Base):
     receipt_no: Mapped[int] = mapped_column(receipt_no_sequence, unique=True)
     status: Mapped[PaymentStatus] = mapped_column(words(PaymentStatus))
     answer: Mapped[dict[str, Any]]
+    refunded_minor: Mapped[int] = mapped_column(server_default=text("0"))
+    """What of it was paid back to the subscriber by payment orders."""
     reversed_at: Mapped[datetime | None]
+    reversed_by: Mapped[str | None]
     reversal_reason: Mapped[str | None]
     __table_args__ = (
         UniqueConstraint("bank_id", "txn_id"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
-        CheckConstraint("(status = 'reversed') = (reversed_at IS NOT NULL)", name="reversed_at_a_time"),
+        CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name="refunds_fit"),
+        CheckConstraint(
+            "(status = 'reversed') = (reversed_at IS NOT NULL AND reversed_by IS NOT NULL)",
+            name="reversed_by_somebody",
+        ),
         CheckConstraint("status = 'reversed' OR (status = 'suspense') = (account_id IS NULL)", name="suspense"),
         Index("ix_payment_account_id_received_at", "account_id", "received_at"),
     )

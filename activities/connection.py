@@ -1,0 +1,268 @@
+"""The steps of a connection, each one transaction; and for each that takes something, the one that gives it back."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from temporalio import activity
+
+from activities import crews, documents, invoicing, ledger, network, stock, visits
+from activities.messaging import queue_message
+from activities.processes import close, enter_stage, get_process, tell
+from models.contracts.billing import InvoiceKind
+from models.contracts.catalogue import SubscriptionStatus
+from models.contracts.connection import (
+    ClosingStep,
+    ConnectionPolicy,
+    ConnectionStage,
+    ConnectionStep,
+    Equipment,
+    Prepayment,
+    Residue,
+)
+from models.contracts.documents import OperatorDetails
+from models.contracts.messaging import Urgency
+from models.contracts.processes import ProcessStatus, Rescheduling
+from models.database import Database
+from models.rules.money import tenge
+from models.rules.sms_texts import Template
+from models.tables.billing import Invoice
+from models.tables.catalogue import Policy, Tariff
+from models.tables.people import Account
+from models.tables.processes import ConnectionApplication, Process, TimelineEntry
+from models.tables.subscriptions import Subscription
+from settings import Settings
+
+
+class ConnectionActivities:
+    """What the workflow `Connection` has done for it. Repeating a step changes nothing."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._operator = OperatorDetails(
+            name=settings.operator_name, bin=settings.operator_bin, iban=settings.operator_iban
+        )
+
+    @activity.defn(name="connection.reserve_equipment")
+    def reserve_equipment(self, step: ConnectionStep) -> Equipment:
+        """Reserve the ordered equipment as far as stock goes, and say what is missing."""
+        with self._database.transaction() as session:
+            process = get_process(session, step.process_id)
+            application = session.get_one(ConnectionApplication, process.id)
+            missing = stock.reserve(session, _subscription_id(process), application.equipment)
+            if missing:
+                tell(session, process.id, "equipment_missing", at=step.at, facts={"missing": missing})
+                return Equipment(missing=missing)
+            enter_stage(session, process.id, ConnectionStage.STOCK, at=step.at)
+            serials = stock.reserved_serials(session, _subscription_id(process))
+            tell(session, process.id, "equipment_reserved", at=step.at, facts={"serials": serials})
+            return Equipment(missing=[])
+
+    @activity.defn(name="connection.release_equipment")
+    def release_equipment(self, step: ConnectionStep) -> None:
+        """Give the equipment back to stock."""
+        with self._database.transaction() as session:
+            serials = stock.release(session, _subscription_id(get_process(session, step.process_id)))
+            if serials:
+                tell(session, step.process_id, "equipment_released", at=step.at, facts={"serials": serials})
+
+    @activity.defn(name="connection.send_contract_and_invoice")
+    def send_contract_and_invoice(self, step: ConnectionStep) -> Prepayment:
+        """Draw up the contract, issue the invoice, tell the sum by SMS, and wait for the payment."""
+        on = self._local_date(step.at)
+        with self._database.transaction() as session:
+            process = get_process(session, step.process_id)
+            enter_stage(session, process.id, ConnectionStage.CONTRACT, at=step.at)
+            contract = documents.draw_up_contract(session, process.id, at=step.at, operator=self._operator)
+            tell(session, process.id, "contract_drawn_up", at=step.at, facts={"number": contract.number})
+            due_on = on + _policy(session, process).prepayment_expires_after
+            invoice = self._invoice(session, process, on=on, due_on=due_on)
+            outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
+            facts = {
+                "number": invoice.number, "total_minor": invoice.total_minor,
+                "outstanding_minor": outstanding_minor, "due_on": due_on.isoformat(),
+            }  # fmt: skip
+            tell(session, process.id, "invoice_issued", at=step.at, facts=facts)
+            enter_stage(session, process.id, ConnectionStage.PREPAYMENT, at=step.at, waiting_for="payment")
+            if outstanding_minor:
+                _say(
+                    session, process, Template.CONNECTION_INVOICE, at=step.at, urgency=Urgency.REQUESTED,
+                    sum=tenge(outstanding_minor), due_on=f"{due_on:%d.%m.%Y}",
+                )  # fmt: skip
+            return Prepayment(outstanding_minor=outstanding_minor)
+
+    def _invoice(self, session: Session, process: Process, *, on: date, due_on: date) -> Invoice:
+        subscription = session.get_one(Subscription, _subscription_id(process))
+        application = session.get_one(ConnectionApplication, process.id)
+        return invoicing.issue_connection_invoice(
+            session, process_id=process.id, account_id=subscription.account_id, tariff_id=subscription.tariff_id,
+            equipment=application.equipment, issued_on=on, due_on=due_on,
+        )  # fmt: skip
+
+    @activity.defn(name="connection.take_back_contract_and_invoice")
+    def take_back_contract_and_invoice(self, step: ConnectionStep) -> None:
+        """Credit the invoice, so that what was paid is the subscriber's advance, and withdraw unsigned documents."""
+        with self._database.transaction() as session:
+            process = get_process(session, step.process_id)
+            documents.withdraw(session, process.id, at=step.at)
+            invoice = _connection_invoice(session, process.id)
+            credit_note = invoicing.credit_invoice(
+                session, invoice.id, reason="the connection was cancelled", on=self._local_date(step.at),
+                actor="process", key=f"connection_cancelled:{process.id}",
+            )  # fmt: skip
+            if credit_note is not None:
+                facts = {"number": invoice.number, "credit_note": credit_note.number}
+                tell(session, process.id, "invoice_credited", at=step.at, facts=facts)
+
+    @activity.defn(name="connection.check_prepayment")
+    def check_prepayment(self, step: ConnectionStep) -> Prepayment:
+        """Ask the ledger what is still to be paid; it alone knows, whatever a signal said."""
+        with self._database.transaction() as session:
+            outstanding_minor = invoicing.outstanding_minor(session, _connection_invoice(session, step.process_id).id)
+            if outstanding_minor:
+                tell(
+                    session, step.process_id, "payment_noticed", key=f"payment_noticed:{outstanding_minor}", at=step.at,
+                    facts={"outstanding_minor": outstanding_minor},
+                )  # fmt: skip
+            else:
+                tell(session, step.process_id, "prepayment_complete", at=step.at)
+            return Prepayment(outstanding_minor=outstanding_minor)
+
+    @activity.defn(name="connection.remind_of_prepayment")
+    def remind_of_prepayment(self, step: ConnectionStep) -> None:
+        """Remind the subscriber by SMS of what is still to be paid."""
+        with self._database.transaction() as session:
+            process = get_process(session, step.process_id)
+            invoice = _connection_invoice(session, process.id)
+            outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
+            if not outstanding_minor:
+                return
+            _say(
+                session, process, Template.PREPAYMENT_REMINDER, at=step.at, urgency=Urgency.NOTICE,
+                unless_paid_invoice_id=invoice.id,
+                outstanding=tenge(outstanding_minor), expires_on=f"{invoice.due_on:%d.%m.%Y}",
+            )  # fmt: skip
+            facts = {"outstanding_minor": outstanding_minor}
+            tell(session, process.id, "prepayment_reminded", at=step.at, facts=facts)
+
+    @activity.defn(name="connection.move_visit")
+    def move_visit(self, order: Rescheduling) -> None:
+        """Move the booked visit to another slot.
+
+        Raises:
+            Refusal: no such slot, or it is taken.
+        """
+        assert order.at is not None, "the process sets its own time"
+        with self._database.transaction() as session:
+            process = get_process(session, order.process_id)
+            visits.book_visit(
+                session, process, crew_id=order.crew_id, starts_at=order.starts_at, at=order.at, actor=order.actor,
+                key=order.at.isoformat(), zone=self._settings.zone,
+            )  # fmt: skip
+
+    @activity.defn(name="connection.free_visit")
+    def free_visit(self, step: ConnectionStep) -> None:
+        """Free the crew's slot."""
+        with self._database.transaction() as session:
+            if crews.release(session, step.process_id):
+                tell(session, step.process_id, "visit_freed", at=step.at)
+
+    @activity.defn(name="connection.draw_up_act")
+    def draw_up_act(self, step: ConnectionStep) -> None:
+        """Draw up the hand-over act of what was mounted."""
+        with self._database.transaction() as session:
+            enter_stage(session, step.process_id, ConnectionStage.HANDOVER, at=step.at)
+            act = documents.draw_up_act(session, step.process_id, at=step.at, operator=self._operator)
+            tell(session, step.process_id, "act_drawn_up", at=step.at, facts={"number": act.number})
+
+    @activity.defn(name="connection.close")
+    def close(self, step: ConnectionStep) -> None:
+        """Start billing on this day, tell the subscriber, and end the process."""
+        on = self._local_date(step.at)
+        with self._database.transaction() as session:
+            process = get_process(session, step.process_id)
+            subscription = session.get_one(Subscription, _subscription_id(process))
+            if subscription.status == SubscriptionStatus.PENDING:
+                subscription.status, subscription.active_from = SubscriptionStatus.ACTIVE, on
+            enter_stage(session, process.id, ConnectionStage.ACTIVATION, at=step.at)
+            facts = {"active_on": on.isoformat()}
+            tell(session, process.id, "service_activated", at=step.at, facts=facts)
+            tariff = session.get_one(Tariff, subscription.tariff_id)
+            _say(session, process, Template.CONNECTED, at=step.at, urgency=Urgency.REQUESTED, tariff=tariff.title)
+            enter_stage(session, process.id, ConnectionStage.CLOSED, at=step.at)
+            tell(session, process.id, "connection_closed", at=step.at)
+            close(session, process.id, ProcessStatus.COMPLETED, at=step.at)
+
+    @activity.defn(name="connection.withdraw_application")
+    def withdraw_application(self, step: ConnectionStep) -> None:
+        """Free the port and cancel the subscription that was to be."""
+        with self._database.transaction() as session:
+            subscription_id = _subscription_id(get_process(session, step.process_id))
+            network.release_port(session, subscription_id)
+            session.execute(
+                update(Subscription)
+                .where(Subscription.id == subscription_id, Subscription.status == SubscriptionStatus.PENDING)
+                .values(status=SubscriptionStatus.CANCELLED)
+            )
+            tell(session, step.process_id, "application_withdrawn", at=step.at)
+
+    @activity.defn(name="connection.close_as_cancelled")
+    def close_as_cancelled(self, step: ClosingStep) -> Residue:
+        """End the process as cancelled, tell the subscriber, and say what money of theirs is left with us."""
+        with self._database.transaction() as session:
+            process = get_process(session, step.process_id)
+            reason = _reason(session, step)
+            expired = step.reason == "prepayment_expired"
+            if expired:
+                tell(session, process.id, "prepayment_expired", at=step.at)
+            template = Template.CONNECTION_EXPIRED if expired else Template.CONNECTION_CANCELLED
+            _say(session, process, template, at=step.at, urgency=Urgency.REQUESTED)
+            enter_stage(session, process.id, ConnectionStage.CLOSED, at=step.at)
+            tell(session, process.id, "connection_cancelled", at=step.at)
+            close(session, process.id, ProcessStatus.CANCELLED, at=step.at, reason=reason)
+            assert process.account_id is not None
+            advance_minor = ledger.advance_minor(session, process.account_id)
+            if advance_minor:
+                tell(session, process.id, "advance_left", at=step.at, facts={"advance_minor": advance_minor})
+            return Residue(advance_minor=advance_minor)
+
+    def _local_date(self, at: datetime) -> date:
+        return at.astimezone(self._settings.zone).date()
+
+
+def _subscription_id(process: Process) -> UUID:
+    assert process.subscription_id is not None, "a connection has a subscription from its application on"
+    return process.subscription_id
+
+
+def _connection_invoice(session: Session, process_id: UUID) -> Invoice:
+    return session.scalars(
+        select(Invoice).where(Invoice.process_id == process_id, Invoice.kind == InvoiceKind.CONNECTION)
+    ).one()
+
+
+def _policy(session: Session, process: Process) -> ConnectionPolicy:
+    pinned = None if process.policy_id is None else session.get_one(Policy, process.policy_id)
+    return ConnectionPolicy() if pinned is None else ConnectionPolicy.model_validate(pinned.body)
+
+
+def _say(
+    session: Session, process: Process, template: Template, *, at: datetime, urgency: Urgency,
+    unless_paid_invoice_id: UUID | None = None, **facts: str,
+) -> None:  # fmt: skip
+    assert process.account_id is not None
+    account_no = session.get_one(Account, process.account_id).account_no
+    queue_message(
+        session, key=f"{template}:{process.id}", template=template, facts={"account_no": account_no, **facts},
+        urgency=urgency, at=at, subscriber_id=process.subscriber_id, process_id=process.id,
+        unless_paid_invoice_id=unless_paid_invoice_id,
+    )  # fmt: skip
+
+
+def _reason(session: Session, step: ClosingStep) -> str:
+    """Why it ends: the words of whoever asked stand in the timeline, so that histories carry none."""
+    if step.request_id is None:
+        return step.reason
+    return str(session.get_one(TimelineEntry, step.request_id).facts["reason"])

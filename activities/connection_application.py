@@ -1,0 +1,140 @@
+"""An application for a connection: checked, and registered in one transaction together with its process."""
+
+import hashlib
+import json
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from activities import stock, subscribers
+from activities.network import reserve_port
+from activities.outbox import start_workflow
+from activities.processes import enter_stage, tell
+from models.contracts.catalogue import SubscriptionStatus
+from models.contracts.connection import ConnectionInput, ConnectionPolicy, ConnectionStage, NewConnection
+from models.contracts.engine import CONNECTION, PROCESSES_QUEUE
+from models.contracts.processes import ProcessKind
+from models.contracts.refusals import conflict, invalid
+from models.tables.catalogue import Policy, Tariff, TariffPrice
+from models.tables.network import Premises
+from models.tables.people import Account, Subscriber
+from models.tables.processes import ConnectionApplication, Process
+from models.tables.subscriptions import Subscription
+
+
+def register_connection(
+    session: Session, order: NewConnection, *, actor: str, idempotency_key: str | None, at: datetime, on: date
+) -> tuple[Process, bool]:
+    """Register an application and let its process start by itself; answers whether it is new.
+
+    The same idempotency key with the same order is the same process, in parallel too.
+
+    Raises:
+        Refusal: the key was used for another order; the premises, tariff or equipment don't exist; the subscriber
+            has this service at this place already; the node has no free port.
+    """
+    fingerprint = _fingerprint(order)
+    if idempotency_key is not None:
+        known = _known(session, idempotency_key, fingerprint)
+        if known is not None:
+            return known, False
+    premises = session.get(Premises, order.premises_id)
+    if premises is None:
+        raise invalid(
+            "premises_unknown",
+            "Take the premises from GET /v1/premises.",
+            {"premises_id": "there are no such premises"},
+        )
+    tariff = _tariff_on_sale(session, order.tariff_code, on)
+    stock.check_skus(session, order.equipment)
+    subscriber = _subscriber(session, order, on)
+    account = subscribers.account_of(session, subscriber.id)
+    subscription_id = _subscription(session, account, premises, tariff)
+    port_no = reserve_port(session, premises.node_id, subscription_id)
+    process, policy = _process(session, subscriber, account, subscription_id)
+    process.opened_by, process.opened_at = actor, at
+    process.idempotency_key, process.request_sha256 = idempotency_key, fingerprint
+    session.add(process)
+    session.flush()
+    session.add(ConnectionApplication(process_id=process.id, equipment=order.equipment))
+    enter_stage(session, process.id, ConnectionStage.APPLICATION, at=at)
+    facts = {"tariff": tariff.code, "equipment": order.equipment, "port": port_no}
+    tell(session, process.id, "application_registered", at=at, actor=actor, facts=facts)
+    start_workflow(
+        session, workflow_type=CONNECTION, workflow_id=process.workflow_id, task_queue=PROCESSES_QUEUE,
+        start_input=ConnectionInput(
+            process_id=process.id, subscriber_id=subscriber.id, account_no=account.account_no, policy=policy
+        ),
+    )  # fmt: skip
+    return process, True
+
+
+def _fingerprint(order: NewConnection) -> bytes:
+    return hashlib.sha256(json.dumps(order.model_dump(mode="json"), sort_keys=True).encode()).digest()
+
+
+def _known(session: Session, idempotency_key: str, fingerprint: bytes) -> Process | None:
+    # Two requests with one key wait here for each other, so that the second finds what the first has made.
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": idempotency_key})
+    process = session.scalar(select(Process).where(Process.idempotency_key == idempotency_key))
+    if process is not None and process.request_sha256 != fingerprint:
+        raise conflict("idempotency_key_reused", "This Idempotency-Key was used for another request: take a fresh one.")
+    return process
+
+
+def _tariff_on_sale(session: Session, code: str, on: date) -> Tariff:
+    tariff = session.scalar(
+        select(Tariff)
+        .join(TariffPrice, TariffPrice.tariff_id == Tariff.id)
+        .where(Tariff.code == code, Tariff.active, TariffPrice.valid.contains(on))
+    )
+    if tariff is None:
+        raise invalid(
+            "tariff_unknown",
+            "Take the tariff from GET /v1/tariffs.",
+            {"tariff_code": "no such tariff is on sale today"},
+        )
+    return tariff
+
+
+def _subscriber(session: Session, order: NewConnection, on: date) -> Subscriber:
+    if order.subscriber_id is not None:
+        return subscribers.get(session, order.subscriber_id)
+    assert order.subscriber is not None
+    return subscribers.register(session, order.subscriber, on=on)
+
+
+def _subscription(session: Session, account: Account, premises: Premises, tariff: Tariff) -> UUID:
+    subscription_id: UUID | None = session.scalar(
+        insert(Subscription)
+        .values(account_id=account.id, premises_id=premises.id, tariff_id=tariff.id, status=SubscriptionStatus.PENDING)
+        .on_conflict_do_nothing()
+        .returning(Subscription.id)
+    )
+    if subscription_id is None:
+        raise conflict(
+            "already_connected",
+            "This subscriber has or awaits this tariff at these premises already: look at their subscriptions.",
+        )
+    return subscription_id
+
+
+def _process(
+    session: Session, subscriber: Subscriber, account: Account, subscription_id: UUID
+) -> tuple[Process, ConnectionPolicy]:
+    policy = session.scalar(
+        select(Policy)
+        .where(Policy.code == ProcessKind.CONNECTION, Policy.valid_from <= func.now())
+        .order_by(Policy.version.desc())
+        .limit(1)
+    )
+    process_id = session.scalars(select(func.uuidv7())).one()
+    process = Process(
+        id=process_id, kind=ProcessKind.CONNECTION, workflow_id=f"connection/{process_id}",
+        stage=ConnectionStage.APPLICATION, subscriber_id=subscriber.id, account_id=account.id,
+        subscription_id=subscription_id, policy_id=None if policy is None else policy.id,
+    )  # fmt: skip
+    return process, ConnectionPolicy() if policy is None else ConnectionPolicy.model_validate(policy.body)

@@ -1,0 +1,229 @@
+"""Staff tasks: one pattern for all processes. Opened by a process, completed by a person, once."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from temporalio import activity
+
+from activities.messaging import queue_message
+from activities.processes import enter_stage, tell
+from activities.task_effects import EFFECTS, Completion
+from models.contracts.forms import FORMS, Form
+from models.contracts.messaging import Urgency
+from models.contracts.people import Role
+from models.contracts.processes import (
+    RefusedAct,
+    TaskActOrder,
+    TaskClaim,
+    TaskDone,
+    TaskKind,
+    TaskOrder,
+    TaskStatus,
+    TaskTime,
+    staff_actor,
+)
+from models.contracts.refusals import conflict, invalid, not_found
+from models.database import Database
+from models.rules.sentences import TASK_TITLES
+from models.rules.sms_texts import Template
+from models.tables.people import Staff
+from models.tables.processes import Task, TaskSubmission
+from settings import Settings
+
+DEPARTMENT: dict[TaskKind, Role] = {
+    TaskKind.PURCHASE: Role.PROCUREMENT,
+    TaskKind.ASSIGN_CREW: Role.DISPATCHER,
+    TaskKind.INSTALL: Role.INSTALLER,
+    TaskKind.SIGN_ACT: Role.INSTALLER,
+    TaskKind.REFUND: Role.ACCOUNTING,
+}
+
+
+def checked_form(kind: TaskKind, outcome: str, data: dict[str, Any]) -> Form:
+    """What was filled in, as the form of this outcome.
+
+    Raises:
+        Refusal: no such outcome, or fields that are missing, unknown or wrong, each with what is wrong.
+    """
+    form = FORMS[kind].get(outcome)
+    if form is None:
+        raise invalid(
+            "outcome_unknown", f"Choose one of: {', '.join(FORMS[kind])}.", {"outcome": "not an outcome of this task"}
+        )
+    try:
+        return form.model_validate(data)
+    except ValidationError as failure:
+        errors = {".".join(str(part) for part in ("data", *error["loc"])): error["msg"] for error in failure.errors()}
+        raise invalid(
+            "form_invalid", "Mend the fields that are named under errors and send it again.", errors
+        ) from None
+
+
+def get_task(session: Session, task_id: UUID, *, lock: bool = False) -> Task:
+    """The task.
+
+    Raises:
+        Refusal: there is none with this id.
+    """
+    task = session.get(Task, task_id, with_for_update=lock)
+    if task is None:
+        raise not_found("task_unknown", "There is no such task: take its id from GET /v1/tasks.")
+    return task
+
+
+def submit(session: Session, task: Task, *, outcome: str, data: dict[str, Any], actor: str, source: str) -> UUID:
+    """Keep what a person sent in, for the process to act on: its history then carries only the id."""
+    checked_form(TaskKind(task.kind), outcome, data)
+    submission = TaskSubmission(task_id=task.id, outcome=outcome, data=data, actor=actor, source=source)
+    session.add(submission)
+    session.flush()
+    return submission.id
+
+
+def is_repetition(task: Task, outcome: str, data: dict[str, Any]) -> bool:
+    """Whether a completion says what the task was completed with.
+
+    Raises:
+        Refusal: the task was completed otherwise, or is no longer needed.
+    """
+    if task.status == TaskStatus.OPEN:
+        return False
+    if task.status == TaskStatus.DONE and (task.outcome, task.data) == (outcome, data):
+        return True
+    said = f"was completed with the outcome {task.outcome}" if task.status == TaskStatus.DONE else "was withdrawn"
+    raise conflict("task_not_open", f"This task {said}: read it again before you go on.")
+
+
+class TaskActivities:
+    """What a process does with its tasks; each is one transaction, and repeating it changes nothing."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    @activity.defn(name="task.open")
+    def open(self, order: TaskOrder) -> None:
+        """Open a task and let the process stand in the task's stage, waiting for the department."""
+        with self._database.transaction() as session:
+            department = DEPARTMENT[order.kind]
+            opened = session.scalar(
+                insert(Task)
+                .values(
+                    id=order.task_id, process_id=order.process_id, kind=order.kind, department=department,
+                    facts=order.facts, opened_at=order.at, due_at=order.due_at,
+                )
+                .on_conflict_do_nothing(index_elements=["id"])
+                .returning(Task.id)
+            )  # fmt: skip
+            if opened is None:
+                return
+            if order.stage is not None:
+                enter_stage(session, order.process_id, order.stage, at=order.at, waiting_for=f"task:{order.kind}")
+            facts = {"department": department, "task": order.kind, "due_at": order.due_at.isoformat()}
+            tell(session, order.process_id, "task_opened", key=f"task_opened:{order.task_id}", at=order.at, facts=facts)
+
+    @activity.defn(name="task.complete")
+    def complete(self, order: TaskActOrder) -> TaskDone:
+        """Do what the completion says, and mark the task as done, in one transaction.
+
+        Raises:
+            Refusal: a bad form, a slot that is taken, serial numbers that don't fit, another completion before.
+        """
+        act = order.act
+        with self._database.transaction() as session:
+            task = get_task(session, act.task_id, lock=True)
+            data = _data_of(session, order)
+            if is_repetition(task, act.outcome, data):
+                return TaskDone(task_id=task.id, outcome=act.outcome, resume_at=_resume_at(data))
+            form = checked_form(TaskKind(task.kind), act.outcome, data)
+            task.status, task.outcome, task.data = TaskStatus.DONE, act.outcome, data
+            task.completed_at, task.completed_by = order.at, act.actor
+            session.flush()
+            completion = Completion(session, task, form, act.actor, order.at, self._settings)
+            EFFECTS[TaskKind(task.kind), act.outcome](completion)
+            return TaskDone(task_id=task.id, outcome=act.outcome, resume_at=_resume_at(data))
+
+    @activity.defn(name="task.claim")
+    def claim(self, claim: TaskClaim) -> None:
+        """Let a person take a task on.
+
+        Raises:
+            Refusal: somebody else has it, or it is not open.
+        """
+        with self._database.transaction() as session:
+            task = get_task(session, claim.task_id, lock=True)
+            if task.status != TaskStatus.OPEN:
+                raise conflict("task_not_open", "This task is not open any more.")
+            if task.claimed_by not in {None, claim.staff_id}:
+                raise conflict("task_claimed", "A colleague has taken this task on: ask them, or complete it together.")
+            task.claimed_by = claim.staff_id
+            tell(
+                session, task.process_id, "task_claimed", key=f"task_claimed:{task.id}", at=claim.at,
+                actor=staff_actor(claim.staff_id), facts={"task": task.kind},
+            )  # fmt: skip
+
+    @activity.defn(name="task.escalate")
+    def escalate(self, moment: TaskTime) -> None:
+        """Tell the head of the department that a task is overdue."""
+        with self._database.transaction() as session:
+            task = get_task(session, moment.task_id, lock=True)
+            if task.status != TaskStatus.OPEN or task.escalated_at is not None:
+                return
+            task.escalated_at = moment.at
+            facts = {"department": task.department, "task": task.kind, "due_at": task.due_at.isoformat()}
+            tell(session, task.process_id, "task_escalated", key=f"task_escalated:{task.id}", at=moment.at, facts=facts)
+            head = session.scalar(
+                select(Staff)
+                .where(Staff.role == task.department, Staff.is_head, Staff.active, Staff.phone.is_not(None))
+                .order_by(Staff.id)
+                .limit(1)
+            )
+            if head is not None:
+                queue_message(
+                    session, key=f"task_escalated:{task.id}", template=Template.TASK_ESCALATED,
+                    facts={"task": TASK_TITLES[task.kind][head.language], "process": str(task.process_id)},
+                    urgency=Urgency.NOTICE, at=moment.at, staff_id=head.id, process_id=task.process_id,
+                )  # fmt: skip
+
+    @activity.defn(name="task.withdraw")
+    def withdraw(self, moment: TaskTime) -> None:
+        """Take back a task that nobody needs any more."""
+        with self._database.transaction() as session:
+            task = get_task(session, moment.task_id, lock=True)
+            if task.status != TaskStatus.OPEN:
+                return
+            task.status = TaskStatus.WITHDRAWN
+            tell(
+                session, task.process_id, "task_withdrawn", key=f"task_withdrawn:{task.id}", at=moment.at,
+                facts={"task": task.kind},
+            )  # fmt: skip
+
+    @activity.defn(name="task.note_refused_act")
+    def note_refused_act(self, refused: RefusedAct) -> None:
+        """Write a refused signal from the Temporal UI into the timeline."""
+        with self._database.transaction() as session:
+            facts = {"detail": refused.detail}
+            tell(session, refused.process_id, "act_refused", key=refused.key, at=refused.at, facts=facts)
+
+
+def _data_of(session: Session, order: TaskActOrder) -> dict[str, Any]:
+    """What was filled in: from the submission, or from the signal itself, which is then kept as one."""
+    act = order.act
+    if act.submission_id is not None:
+        submission = session.get_one(TaskSubmission, act.submission_id)
+        if submission.task_id != act.task_id:
+            raise conflict("submission_of_another_task", "This submission belongs to another task: send it again.")
+        return submission.data
+    data = act.data or {}
+    session.add(
+        TaskSubmission(task_id=act.task_id, outcome=act.outcome, data=data, actor=act.actor, source="temporal-ui")
+    )
+    return data
+
+
+def _resume_at(data: dict[str, Any]) -> Any:
+    return data.get("until")

@@ -1,0 +1,38 @@
+"""A crew's visit to a subscriber: booked or moved, and told by SMS."""
+
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from activities import crews
+from activities.messaging import queue_message
+from activities.processes import tell
+from models.contracts.messaging import Urgency
+from models.rules.sms_texts import Template
+from models.tables.processes import Process
+
+
+def book_visit(
+    session: Session, process: Process, *, crew_id: UUID, starts_at: datetime, at: datetime, actor: str, key: str,
+    zone: ZoneInfo,
+) -> None:  # fmt: skip
+    """Book a slot, or move the visit to another one, and let the subscriber know by SMS.
+
+    Raises:
+        Refusal: as `crews.book` does.
+    """
+    moved = crews.visit_of(session, process.id) is not None
+    starts, ends = crews.book(session, process.id, crew_id=crew_id, starts_at=starts_at, at=at, zone=zone)
+    event = "visit_moved" if moved else "visit_booked"
+    tell(
+        session, process.id, event, key=f"{event}:{key}", at=at, actor=actor,
+        facts={"crew": crews.get_crew(session, crew_id).name, "starts_at": starts.isoformat()},
+    )  # fmt: skip
+    local_start, local_end = (moment.astimezone(zone) for moment in (starts, ends))
+    queue_message(
+        session, key=f"{event}:{key}", template=Template.VISIT_MOVED if moved else Template.VISIT_BOOKED,
+        facts={"date": f"{local_start:%d.%m.%Y}", "from": f"{local_start:%H:%M}", "to": f"{local_end:%H:%M}"},
+        urgency=Urgency.REQUESTED, at=at, subscriber_id=process.subscriber_id, process_id=process.id,
+    )  # fmt: skip

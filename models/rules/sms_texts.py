@@ -1,0 +1,98 @@
+"""What is said by SMS, in three languages. No text names a person: an SMS is read by whoever holds the phone."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from string import Formatter
+
+from models.contracts.people import Language
+
+
+class Template(StrEnum):
+    """The occasions on which an SMS is sent."""
+
+    CONNECTION_INVOICE = "connection_invoice"
+    PREPAYMENT_REMINDER = "prepayment_reminder"
+    CONNECTION_EXPIRED = "connection_expired"
+    CONNECTION_CANCELLED = "connection_cancelled"
+    VISIT_BOOKED = "visit_booked"
+    VISIT_MOVED = "visit_moved"
+    CONNECTED = "connected"
+    TASK_ESCALATED = "task_escalated"
+    """For staff: the head of the department."""
+
+
+_TEXTS: dict[Template, dict[Language, str]] = {
+    Template.CONNECTION_INVOICE: {
+        Language.RU: "К оплате за подключение: {sum}, до {due_on}. Оплатите в приложении банка по ИИН или номеру "
+        "лицевого счёта {account_no}.",
+        Language.KK: "Қосылу ақысы: {sum}, төлеу мерзімі: {due_on}. Банк қосымшасында ЖСН немесе {account_no} дербес "
+        "шот нөмірі бойынша төлеңіз.",
+        Language.EN: "Connection charge: {sum}, due {due_on}. Pay in your bank's app by IIN or account number "
+        "{account_no}.",
+    },
+    Template.PREPAYMENT_REMINDER: {
+        Language.RU: "За подключение осталось оплатить {outstanding}. Если оплата не поступит до {expires_on}, заявка "
+        "будет отменена. Оплата в приложении банка по ИИН или лицевому счёту {account_no}.",
+        Language.KK: "Қосылу үшін тағы {outstanding} төлеу қажет. Төлем мерзімі: {expires_on}, одан кейін өтінім "
+        "жойылады. Банк қосымшасында ЖСН немесе {account_no} дербес шоты бойынша төлеңіз.",
+        Language.EN: "{outstanding} is still due for your connection. If it is not paid by {expires_on}, the "
+        "application will be cancelled. Pay in your bank's app by IIN or account number {account_no}.",
+    },
+    Template.CONNECTION_EXPIRED: {
+        Language.RU: "Заявка на подключение отменена: оплата не поступила в срок. Внесённые деньги, если они были, "
+        "сохранены на вашем лицевом счёте. Вы можете подать новую заявку.",
+        Language.KK: "Қосылуға өтінім жойылды: төлем мерзімінде түспеді. Төлеген ақшаңыз болса, ол дербес шотыңызда "
+        "сақталды. Жаңа өтінім бере аласыз.",
+        Language.EN: "Your connection application was cancelled: the payment did not arrive in time. Anything you paid "
+        "is kept on your account. You are welcome to apply again.",
+    },
+    Template.CONNECTION_CANCELLED: {
+        Language.RU: "Ваша заявка на подключение отменена. Внесённые деньги, если они были, сохранены на вашем "
+        "лицевом счёте.",
+        Language.KK: "Қосылуға берген өтініміңіз жойылды. Төлеген ақшаңыз болса, ол дербес шотыңызда сақталды.",
+        Language.EN: "Your connection application was cancelled. Anything you paid is kept on your account.",
+    },
+    Template.VISIT_BOOKED: {
+        Language.RU: "Монтажники приедут {date} с {from} до {to}. Пожалуйста, будьте дома.",
+        Language.KK: "Монтаждаушылар {date} күні сағат {from} мен {to} аралығында келеді. Үйде болуыңызды сұраймыз.",
+        Language.EN: "Our installers will come on {date} between {from} and {to}. Please be at home.",
+    },
+    Template.VISIT_MOVED: {
+        Language.RU: "Визит монтажников перенесён: они приедут {date} с {from} до {to}. Пожалуйста, будьте дома.",
+        Language.KK: "Монтаждаушылардың келу уақыты өзгерді: {date} күні сағат {from} мен {to} аралығында келеді. "
+        "Үйде болуыңызды сұраймыз.",
+        Language.EN: "The installers' visit was moved: they will come on {date} between {from} and {to}. Please be at "
+        "home.",
+    },
+    Template.CONNECTED: {
+        Language.RU: "Услуга подключена, тариф «{tariff}». Лицевой счёт для оплаты: {account_no}. Спасибо, что вы с "
+        "нами!",
+        Language.KK: "Қызмет қосылды, тариф: «{tariff}». Төлем жасауға арналған дербес шот: {account_no}. Бізбен бірге "
+        "болғаныңызға рақмет!",
+        Language.EN: "Your service is connected, tariff {tariff}. Account number for payments: {account_no}. Thank "
+        "you!",
+    },
+    Template.TASK_ESCALATED: {
+        Language.RU: "Просрочена задача «{task}», процесс {process}. Пожалуйста, займитесь ею.",
+        Language.KK: "«{task}» тапсырмасының мерзімі өтті, процесс: {process}. Назар аударуыңызды сұраймыз.",
+        Language.EN: "Overdue task: {task}, process {process}. Please see to it.",
+    },
+}
+
+
+def facts_of(template: Template, language: Language = Language.RU) -> frozenset[str]:
+    """The names of the facts that a template is filled with."""
+    fields = (name for _, name, _, _ in Formatter().parse(_TEXTS[template][language]))
+    return frozenset(name for name in fields if name is not None)
+
+
+def sms_text(template: Template, language: Language, facts: Mapping[str, str]) -> str:
+    """The text of an SMS. Facts are written as they are, so sums and dates come ready for a person to read.
+
+    Raises:
+        ValueError: a fact is missing.
+    """
+    missing = facts_of(template, language) - facts.keys()
+    if missing:
+        raise ValueError(f"the SMS {template} needs the facts {', '.join(sorted(missing))}")
+    return _TEXTS[template][language].format_map(facts)
