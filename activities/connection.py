@@ -42,7 +42,10 @@ class ConnectionActivities:
         self._database = database
         self._settings = settings
         self._operator = OperatorDetails(
-            name=settings.operator_name, bin=settings.operator_bin, iban=settings.operator_iban
+            name=settings.operator_name,
+            bin=settings.operator_bin,
+            iban=settings.operator_iban,
+            timezone=settings.timezone,
         )
 
     @activity.defn(name="connection.reserve_equipment")

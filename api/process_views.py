@@ -50,7 +50,7 @@ def process_views(
         entered.setdefault(stage.process_id, {})[stage.name] = stage.entered_at
     accounts = {process.account_id for process in processes}
     numbers = dict(
-        session.execute(select(Account.id, Account.account_no).where(Account.id.in_(accounts))).tuples().all()
+        session.execute(select(Account.id, Account.account_no).where(Account.id.in_(accounts))).all()
     )
     return [
         ProcessView(

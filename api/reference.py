@@ -46,7 +46,7 @@ def list_tariffs(ctx: Ctx, caller: AnyStaff, page: Paging) -> Page[TariffView]:
 
 def _fees(session: Session, today: date) -> dict[UUID, int]:
     statement = select(TariffPrice.tariff_id, TariffPrice.fee_minor).where(TariffPrice.valid.contains(today))
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def _tariff_view(tariff: Tariff, fee_minor: int | None) -> TariffView:
@@ -97,7 +97,7 @@ def _free_ports(session: Session) -> dict[UUID, int]:
         .where(NetworkPort.state == PortState.FREE)
         .group_by(NetworkPort.node_id)
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())
 
 
 def _node_view(node: NetworkNode, ports_free: int) -> NodeView:

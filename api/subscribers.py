@@ -40,6 +40,7 @@ def register_subscriber(new: NewSubscriber, response: Response, ctx: Ctx, caller
 
 @router.get("")
 def list_subscribers(
+    *,
     ctx: Ctx,
     caller: Reader,
     page: Paging,

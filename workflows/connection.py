@@ -14,7 +14,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.connection import ConnectionActivities
     from activities.failures import as_application_error
     from activities.network import NetworkActivities
-    from models.contracts.bank import PaymentReceived
     from models.contracts.connection import (
         ClosingStep,
         ConnectionInput,
@@ -51,7 +50,7 @@ class Connection(StaffProcess):
         self._order = order
         self._policy: ConnectionPolicy = order.policy
         self._deliveries = 0
-        self._payments: set[str] = set()
+        self._payments = 0
 
     @workflow.run
     async def run(self, order: ConnectionInput) -> ConnectionOutcome:
@@ -109,7 +108,7 @@ class Connection(StaffProcess):
         expires_at = workflow.now() + self._policy.prepayment_expires_after
         reminded = False
         while self._outstanding_minor:
-            seen = len(self._payments)
+            seen = self._payments
             deadline, what = (expires_at, "prepayment expires") if reminded else (reminder_at, "remind of prepayment")
             try:
                 await self.until(
@@ -197,12 +196,12 @@ class Connection(StaffProcess):
             await super().undo(activity, argument)
 
     @workflow.signal(name=PAYMENT_RECEIVED, description="The ledger has money for this account")
-    def payment_received(self, payment: PaymentReceived) -> None:
-        """Look at the ledger; the same payment told twice is looked at once."""
-        self._payments.add(str(payment.payment_id))
+    def payment_received(self, *_: Any) -> None:
+        """Look at the ledger, which alone knows the sum: being told twice, or of a reversal, does no harm."""
+        self._payments += 1
 
     @workflow.signal(name=STOCK_ARRIVED, description="Equipment came into stock")
-    def stock_arrived(self) -> None:
+    def stock_arrived(self, *_: Any) -> None:
         """Try to reserve what is missing."""
         self._deliveries += 1
 
@@ -224,7 +223,7 @@ class Connection(StaffProcess):
         return lambda: self._deliveries > seen
 
     def _payment_after(self, seen: int) -> Callable[[], bool]:
-        return lambda: len(self._payments) > seen
+        return lambda: self._payments > seen
 
     def _stop_if_impossible(self, done: TaskDone | None) -> None:
         if done is not None and done.outcome in {"refused", "impossible"}:

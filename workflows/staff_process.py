@@ -5,14 +5,14 @@ Every wait ends at once when the process is cancelled; then the undo steps run i
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
-from temporalio.common import RawValue, RetryPolicy, SearchAttributeKey
+from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
@@ -219,10 +219,10 @@ class StaffProcess:
         self._refuse_unfit(act)
 
     @workflow.signal(name=COMPLETE_TASK_SIGNAL, description="The same from the Temporal UI: task_id, outcome, data")
-    async def complete_task_signal(self, payload: RawValue | None = None) -> None:
+    async def complete_task_signal(self, *payloads: Any) -> None:
         """Complete a task; what can't be done is written into the timeline and fails nothing."""
         try:
-            act = self._payload(payload, TaskAct)
+            act = self._payload(payloads, TaskAct)
             self._refuse_unfit(act)
             await self._act(act)
         except ApplicationError as refusal:
@@ -254,10 +254,10 @@ class StaffProcess:
             )
 
     @workflow.signal(name=CANCEL_PROCESS, description="The same from the Temporal UI: reason")
-    async def cancel_process(self, payload: RawValue | None = None) -> None:
+    async def cancel_process(self, *payloads: Any) -> None:
         """Cancel the process; too late or badly said, it is written into the timeline and fails nothing."""
         try:
-            request = CancelRequest() if payload is None else self._payload(payload, CancelRequest)
+            request = self._payload(payloads, CancelRequest)
             self._may_cancel(request)
             self._cancellation = self._cancellation or request
         except ApplicationError as refusal:
@@ -293,16 +293,19 @@ class StaffProcess:
         if done is None and self._cancellation is not None and self._status is ProcessStatus.OPEN:
             raise as_application_error(conflict("process_cancelled", "This process is being cancelled."))
 
-    def _payload(self, payload: RawValue | None, kind: type[Told]) -> Told:
-        """What somebody typed into the Temporal UI, or a refusal that says what is wrong with it."""
+    def _payload(self, payloads: Sequence[Any], kind: type[Told]) -> Told:
+        """What somebody typed into the Temporal UI, or a refusal that says what is wrong with it.
+
+        Signal handlers take whatever comes: a handler that can't be called would stop the process until it is mended.
+        """
         try:
-            value = {} if payload is None else workflow.payload_converter().from_payload(payload.payload, dict)
+            (value,) = payloads or ({},)
             return kind.model_validate(value)
         except ValidationError as failure:
             problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'payload'}: {e['msg']}" for e in failure.errors())
             self._refuse_payload(problems[:300])
-        except Exception:  # noqa: BLE001 - whatever the payload is, it is a person's mistake and fails nothing
-            self._refuse_payload("it is not a JSON object")
+        except ValueError:
+            self._refuse_payload("send exactly one JSON object")
 
     def _refuse_payload(self, why: str) -> NoReturn:
         raise as_application_error(conflict("payload_invalid", f"The signal's payload can't be used: {why}.")) from None

@@ -133,23 +133,17 @@ def upgrade() -> None:
         sa.Column("signal_input", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column(
-            "next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.CheckConstraint(
             "(workflow_type IS NULL) = (task_queue IS NULL)", name=op.f("ck_outbox_a_start_has_a_queue")
         ),
-        sa.CheckConstraint(
-            "workflow_type IS NOT NULL OR signal IS NOT NULL", name=op.f("ck_outbox_says_something")
-        ),
+        sa.CheckConstraint("workflow_type IS NOT NULL OR signal IS NOT NULL", name=op.f("ck_outbox_says_something")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
-    op.create_index(
-        "ix_outbox_waiting", "outbox", ["id"], unique=False, postgresql_where="delivered_at IS NULL"
-    )
+    op.create_index("ix_outbox_waiting", "outbox", ["id"], unique=False, postgresql_where="delivered_at IS NULL")
     op.create_table(
         "policy",
         sa.Column("code", sa.Text(), nullable=False),
@@ -167,9 +161,7 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column(
             "charging",
-            sa.Enum(
-                "advance", "arrears", name="charging", native_enum=False, create_constraint=True, length=40
-            ),
+            sa.Enum("advance", "arrears", name="charging", native_enum=False, create_constraint=True, length=40),
             nullable=False,
         ),
         sa.Column("connection_fee_minor", sa.BigInteger(), nullable=False),
@@ -308,9 +300,7 @@ def upgrade() -> None:
         sa.Column("balance_minor", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_ledger_balance_account_id")),
-        sa.ForeignKeyConstraint(
-            ["chart_code"], ["chart_account.code"], name=op.f("fk_ledger_balance_chart_code")
-        ),
+        sa.ForeignKeyConstraint(["chart_code"], ["chart_account.code"], name=op.f("fk_ledger_balance_chart_code")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_balance")),
         sa.UniqueConstraint(
             "account_id",
@@ -344,26 +334,28 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("answer", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("refunded_minor", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("reversed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reversed_by", sa.Text(), nullable=True),
         sa.Column("reversal_reason", sa.Text(), nullable=True),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.CheckConstraint(
-            "(status = 'reversed') = (reversed_at IS NOT NULL)", name=op.f("ck_payment_reversed_at_a_time")
+            "(status = 'reversed') = (reversed_at IS NOT NULL AND reversed_by IS NOT NULL)",
+            name=op.f("ck_payment_reversed_by_somebody"),
         ),
         sa.CheckConstraint(
             "status = 'reversed' OR (status = 'suspense') = (account_id IS NULL)",
             name=op.f("ck_payment_suspense"),
         ),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_payment_amount_positive")),
+        sa.CheckConstraint("refunded_minor BETWEEN 0 AND amount_minor", name=op.f("ck_payment_refunds_fit")),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_payment_account_id")),
         sa.ForeignKeyConstraint(["bank_id"], ["bank.id"], name=op.f("fk_payment_bank_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
         sa.UniqueConstraint("bank_id", "txn_id", name=op.f("uq_payment_bank_id_txn_id")),
         sa.UniqueConstraint("receipt_no", name=op.f("uq_payment_receipt_no")),
     )
-    op.create_index(
-        "ix_payment_account_id_received_at", "payment", ["account_id", "received_at"], unique=False
-    )
+    op.create_index("ix_payment_account_id_received_at", "payment", ["account_id", "received_at"], unique=False)
     op.create_table(
         "subscription",
         sa.Column("account_id", sa.UUID(), nullable=False),
@@ -465,9 +457,7 @@ def upgrade() -> None:
             name=op.f("ck_network_port_free_means_no_subscription"),
         ),
         sa.ForeignKeyConstraint(["node_id"], ["network_node.id"], name=op.f("fk_network_port_node_id")),
-        sa.ForeignKeyConstraint(
-            ["subscription_id"], ["subscription.id"], name=op.f("fk_network_port_subscription_id")
-        ),
+        sa.ForeignKeyConstraint(["subscription_id"], ["subscription.id"], name=op.f("fk_network_port_subscription_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_network_port")),
         sa.UniqueConstraint("node_id", "port_no", name=op.f("uq_network_port_node_id_port_no")),
         sa.UniqueConstraint("subscription_id", name=op.f("uq_network_port_subscription_id")),
@@ -520,15 +510,11 @@ def upgrade() -> None:
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("close_reason", sa.Text(), nullable=True),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
-        sa.CheckConstraint(
-            "(status = 'open') = (closed_at IS NULL)", name=op.f("ck_process_open_means_not_closed")
-        ),
+        sa.CheckConstraint("(status = 'open') = (closed_at IS NULL)", name=op.f("ck_process_open_means_not_closed")),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_process_account_id")),
         sa.ForeignKeyConstraint(["policy_id"], ["policy.id"], name=op.f("fk_process_policy_id")),
         sa.ForeignKeyConstraint(["subscriber_id"], ["subscriber.id"], name=op.f("fk_process_subscriber_id")),
-        sa.ForeignKeyConstraint(
-            ["subscription_id"], ["subscription.id"], name=op.f("fk_process_subscription_id")
-        ),
+        sa.ForeignKeyConstraint(["subscription_id"], ["subscription.id"], name=op.f("fk_process_subscription_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_process")),
         sa.UniqueConstraint("idempotency_key", name=op.f("uq_process_idempotency_key")),
         sa.UniqueConstraint("workflow_id", name=op.f("uq_process_workflow_id")),
@@ -577,9 +563,7 @@ def upgrade() -> None:
             name=op.f("ck_stock_item_held_by_a_subscription"),
         ),
         sa.ForeignKeyConstraint(["sku"], ["equipment_model.sku"], name=op.f("fk_stock_item_sku")),
-        sa.ForeignKeyConstraint(
-            ["subscription_id"], ["subscription.id"], name=op.f("fk_stock_item_subscription_id")
-        ),
+        sa.ForeignKeyConstraint(["subscription_id"], ["subscription.id"], name=op.f("fk_stock_item_subscription_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stock_item")),
         sa.UniqueConstraint("serial", name=op.f("uq_stock_item_serial")),
     )
@@ -595,9 +579,7 @@ def upgrade() -> None:
         "connection_application",
         sa.Column("process_id", sa.UUID(), nullable=False),
         sa.Column("equipment", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["process_id"], ["process.id"], name=op.f("fk_connection_application_process_id")
-        ),
+        sa.ForeignKeyConstraint(["process_id"], ["process.id"], name=op.f("fk_connection_application_process_id")),
         sa.PrimaryKeyConstraint("process_id", name=op.f("pk_connection_application")),
     )
     op.create_table(
@@ -631,12 +613,8 @@ def upgrade() -> None:
         sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.CheckConstraint("(pdf IS NULL) = (sha256 IS NULL)", name=op.f("ck_document_hash_with_pdf")),
-        sa.CheckConstraint(
-            "(signed_at IS NULL) = (signature IS NULL)", name=op.f("ck_document_signed_by_somebody")
-        ),
-        sa.CheckConstraint(
-            "signed_at IS NULL OR pdf IS NOT NULL", name=op.f("ck_document_only_a_pdf_is_signed")
-        ),
+        sa.CheckConstraint("(signed_at IS NULL) = (signature IS NULL)", name=op.f("ck_document_signed_by_somebody")),
+        sa.CheckConstraint("signed_at IS NULL OR pdf IS NOT NULL", name=op.f("ck_document_only_a_pdf_is_signed")),
         sa.ForeignKeyConstraint(["process_id"], ["process.id"], name=op.f("fk_document_process_id")),
         sa.ForeignKeyConstraint(["subscriber_id"], ["subscriber.id"], name=op.f("fk_document_subscriber_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
@@ -756,9 +734,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["process_id"], ["process.id"], name=op.f("fk_task_process_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
     )
-    op.create_index(
-        "ix_task_department_status_due_at", "task", ["department", "status", "due_at"], unique=False
-    )
+    op.create_index("ix_task_department_status_due_at", "task", ["department", "status", "due_at"], unique=False)
     op.create_index(op.f("ix_task_process_id"), "task", ["process_id"], unique=False)
     op.create_table(
         "timeline_entry",
@@ -803,9 +779,7 @@ def upgrade() -> None:
         sa.Column("invoice_id", sa.UUID(), nullable=False),
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column(
-            "allocated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("allocated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.CheckConstraint("amount_minor <> 0", name=op.f("ck_allocation_amount_not_zero")),
         sa.ForeignKeyConstraint(["invoice_id"], ["invoice.id"], name=op.f("fk_allocation_invoice_id")),
@@ -848,15 +822,11 @@ def upgrade() -> None:
         sa.Column("vat_minor", sa.BigInteger(), nullable=False),
         sa.Column("total_minor", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
-        sa.CheckConstraint(
-            "net_minor + vat_minor = total_minor", name=op.f("ck_invoice_line_total_is_the_sum")
-        ),
+        sa.CheckConstraint("net_minor + vat_minor = total_minor", name=op.f("ck_invoice_line_total_is_the_sum")),
         sa.ForeignKeyConstraint(["invoice_id"], ["invoice.id"], name=op.f("fk_invoice_line_invoice_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_line")),
     )
-    op.create_index(
-        "uq_invoice_line_invoice_id_line_no", "invoice_line", ["invoice_id", "line_no"], unique=True
-    )
+    op.create_index("uq_invoice_line_invoice_id_line_no", "invoice_line", ["invoice_id", "line_no"], unique=True)
     op.create_table(
         "message",
         sa.Column("key", sa.Text(), nullable=False),
@@ -913,9 +883,7 @@ def upgrade() -> None:
         sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
-        sa.CheckConstraint(
-            "(subscriber_id IS NULL) <> (staff_id IS NULL)", name=op.f("ck_message_one_recipient")
-        ),
+        sa.CheckConstraint("(subscriber_id IS NULL) <> (staff_id IS NULL)", name=op.f("ck_message_one_recipient")),
         sa.CheckConstraint("length(body) BETWEEN 1 AND 1600", name=op.f("ck_message_body_fits")),
         sa.ForeignKeyConstraint(["process_id"], ["process.id"], name=op.f("fk_message_process_id")),
         sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_message_staff_id")),
@@ -943,9 +911,7 @@ def upgrade() -> None:
         sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column(
-            "submitted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.ForeignKeyConstraint(["task_id"], ["task.id"], name=op.f("fk_task_submission_task_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task_submission")),

@@ -4,7 +4,6 @@ The JSON Schema of these models is what `GET /v1/tasks` shows and what a complet
 no subscriber: who they are stands in the database already.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -86,7 +85,7 @@ class ActSigned(Form):
     """The subscriber, or somebody with their power of attorney, signed the act."""
 
     signed_by: Literal["subscriber", "representative"] = "subscriber"
-    signed_at: datetime | None = None
+    signed_at: AwareDatetime | None = None
     comment: Comment = ""
 
 
