@@ -25,6 +25,7 @@ _NO_ANSWER = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 _SID = re.compile(r"[A-Za-z0-9]{1,64}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 _CODE = re.compile(r"[0-9]{1,9}")
+_ATTEMPT = re.compile(r"[0-9]{1,4}")
 _log = structlog.get_logger()
 
 router = APIRouter(tags=["webhooks"], responses=PROBLEMS)
@@ -66,8 +67,8 @@ def _signed(request: Request, ctx: Ctx, body: Annotated[bytes, Depends(_body)]) 
     if form is None or not validator.validate(url, form, signature):
         raise forbidden(
             "signature_invalid",
-            "This request does not carry Twilio's signature: compare PUBLIC_URL with the address that Twilio calls, and "
-            "TWILIO_AUTH_TOKEN with the account's.",
+            "This request does not carry Twilio's signature: compare PUBLIC_URL with the address that Twilio calls, "
+            "and TWILIO_AUTH_TOKEN with the account's.",
         )
     return form
 
@@ -118,8 +119,9 @@ def take_status(form: SignedForm, request: Request, ctx: Ctx) -> None:
 
 def _reference(query: Mapping[str, str]) -> tuple[UUID | None, int | None]:
     """Our message and attempt, which we wrote into the callback's address."""
+    attempt = query.get("attempt", "")
     try:
-        return UUID(query["message"]), int(query["attempt"])
+        return UUID(query["message"]), int(attempt) if _ATTEMPT.fullmatch(attempt) else None
     except (KeyError, ValueError):
         return None, None
 
