@@ -9,7 +9,9 @@ from temporalio import activity
 
 from activities import crews, documents, invoicing, ledger, network, stock, visits
 from activities.messaging import queue_message
+from activities.payment_taking import receipt
 from activities.processes import close, enter_stage, get_process, tell
+from models.contracts.bank import PaymentStatus
 from models.contracts.billing import InvoiceKind
 from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.connection import (
@@ -18,6 +20,7 @@ from models.contracts.connection import (
     ConnectionStage,
     ConnectionStep,
     Equipment,
+    PaymentStep,
     Prepayment,
     Residue,
 )
@@ -29,7 +32,8 @@ from models.rules.money import tenge
 from models.rules.sms_texts import Template
 from models.tables.billing import Invoice
 from models.tables.catalogue import Policy, Tariff
-from models.tables.people import Account
+from models.tables.payments import Payment
+from models.tables.people import Account, Bank
 from models.tables.processes import ConnectionApplication, Process, TimelineEntry
 from models.tables.subscriptions import Subscription
 from settings import Settings
@@ -120,16 +124,12 @@ class ConnectionActivities:
                 tell(session, process.id, "invoice_credited", at=step.at, facts=facts)
 
     @activity.defn(name="connection.check_prepayment")
-    def check_prepayment(self, step: ConnectionStep) -> Prepayment:
+    def check_prepayment(self, step: PaymentStep) -> Prepayment:
         """Ask the ledger what is still to be paid; it alone knows, whatever a signal said."""
         with self._database.transaction() as session:
+            _tell_payments(session, step)
             outstanding_minor = invoicing.outstanding_minor(session, _connection_invoice(session, step.process_id).id)
-            if outstanding_minor:
-                tell(
-                    session, step.process_id, "payment_noticed", key=f"payment_noticed:{outstanding_minor}", at=step.at,
-                    facts={"outstanding_minor": outstanding_minor},
-                )  # fmt: skip
-            else:
+            if not outstanding_minor:
                 tell(session, step.process_id, "prepayment_complete", at=step.at)
             return Prepayment(outstanding_minor=outstanding_minor)
 
@@ -262,6 +262,21 @@ def _say(
         urgency=urgency, at=at, subscriber_id=process.subscriber_id, process_id=process.id,
         unless_paid_invoice_id=unless_paid_invoice_id,
     )  # fmt: skip
+
+
+def _tell_payments(session: Session, step: PaymentStep) -> None:
+    """Write the payments that led here into the timeline, in the name of the bank."""
+    payments = session.execute(
+        select(Payment, Bank.code).join(Bank, Bank.id == Payment.bank_id).where(Payment.id.in_(step.payment_ids))
+    )
+    for payment, bank_code in sorted(payments, key=lambda row: row[0].id):
+        reversed_ = payment.status is PaymentStatus.REVERSED
+        event = "payment_reversed" if reversed_ else "payment_received"
+        facts = {"amount_minor": payment.amount_minor, "receipt_no": receipt(payment.receipt_no)}
+        tell(
+            session, step.process_id, event, key=f"{event}:{payment.id}", at=step.at, actor=f"bank:{bank_code}",
+            facts=facts,
+        )  # fmt: skip
 
 
 def _reason(session: Session, step: ClosingStep) -> str:

@@ -20,6 +20,7 @@ class Database:
             max_overflow=0,
             pool_pre_ping=False,
             pool_recycle=1800,
+            hide_parameters=True,  # an error text must not quote a name or a phone
             connect_args={
                 "options": "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
                 "connect_timeout": 5,

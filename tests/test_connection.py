@@ -52,9 +52,9 @@ def test_a_subscriber_is_connected_through_every_department(world: World) -> Non
     assert outcome.status == "completed"
     assert world.process().status is ProcessStatus.COMPLETED
     assert world.events() == [
-        "application_registered", "equipment_reserved", "contract_drawn_up", "invoice_issued", "prepayment_complete",
-        "task_opened", "visit_booked", "task_opened", "equipment_mounted", "act_drawn_up", "task_opened", "act_signed",
-        "service_activated", "connection_closed",
+        "application_registered", "equipment_reserved", "contract_drawn_up", "invoice_issued", "payment_received",
+        "prepayment_complete", "task_opened", "visit_booked", "task_opened", "equipment_mounted", "act_drawn_up",
+        "task_opened", "act_signed", "service_activated", "connection_closed",
     ]  # fmt: skip
     assert world.messages() == ["connection_invoice", "visit_booked", "connected"]
     assert world.balances() == {"1020": world.total_minor, "3130": -365_518, "6010": -2_284_482}
@@ -77,7 +77,7 @@ def test_the_subscription_is_charged_from_the_day_of_activation(world: World) ->
 def test_partial_payments_add_up_to_the_prepayment(world: World) -> None:
     world.to_prepayment()
     world.pay(1_000_000)
-    eventually(lambda: "payment_noticed" in world.events())
+    eventually(lambda: "payment_received" in world.events())
     assert world.state().stage == "prepayment"
 
     world.pay(world.total_minor - 1_000_000)

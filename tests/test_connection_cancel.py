@@ -116,7 +116,7 @@ def test_cancelling_while_the_network_is_silent_switches_the_service_off_again(
 def test_what_was_paid_becomes_the_subscribers_balance_with_a_refund_task(world: World) -> None:
     world.to_prepayment()
     world.pay(700_000)
-    eventually(lambda: "payment_noticed" in world.events())
+    eventually(lambda: "payment_received" in world.events())
 
     world.cancel()
 

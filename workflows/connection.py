@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -14,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.connection import ConnectionActivities
     from activities.failures import as_application_error
     from activities.network import NetworkActivities
+    from models.contracts.bank import PaymentReceived
     from models.contracts.connection import (
         ClosingStep,
         ConnectionInput,
@@ -22,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         ConnectionStage,
         ConnectionStep,
         Equipment,
+        PaymentStep,
         Prepayment,
         Residue,
     )
@@ -51,6 +54,7 @@ class Connection(StaffProcess):
         self._policy: ConnectionPolicy = order.policy
         self._deliveries = 0
         self._payments = 0
+        self._payment_ids: list[UUID] = []
 
     @workflow.run
     async def run(self, order: ConnectionInput) -> ConnectionOutcome:
@@ -129,7 +133,11 @@ class Connection(StaffProcess):
                 await self._ask_the_ledger()
 
     async def _ask_the_ledger(self) -> None:
-        prepayment: Prepayment = await self.step(ConnectionActivities.check_prepayment, self._now())
+        look = PaymentStep(
+            process_id=self._order.process_id, at=workflow.now(), payment_ids=list(dict.fromkeys(self._payment_ids))
+        )
+        self._payment_ids.clear()
+        prepayment: Prepayment = await self.step(ConnectionActivities.check_prepayment, look)
         self._outstanding_minor = prepayment.outstanding_minor
 
     async def _equipment_is_installed(self) -> None:
@@ -196,8 +204,13 @@ class Connection(StaffProcess):
             await super().undo(activity, argument)
 
     @workflow.signal(name=PAYMENT_RECEIVED, description="The ledger has money for this account")
-    def payment_received(self, *_: Any) -> None:
+    def payment_received(self, *payloads: Any) -> None:
         """Look at the ledger, which alone knows the sum: being told twice, or of a reversal, does no harm."""
+        try:
+            (payload,) = payloads
+            self._payment_ids.append(PaymentReceived.model_validate(payload).payment_id)
+        except ValueError:
+            workflow.logger.warning("a payment was signalled that names no payment")
         self._payments += 1
 
     @workflow.signal(name=STOCK_ARRIVED, description="Equipment came into stock")

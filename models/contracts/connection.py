@@ -91,6 +91,12 @@ class ClosingStep(ConnectionStep):
     reason: str
 
 
+class PaymentStep(ConnectionStep):
+    """A look at the ledger, because of these payments."""
+
+    payment_ids: list[UUID] = []
+
+
 class Equipment(BaseModel):
     """Result of the reservation: what is missing in stock, by SKU; nothing when all of it is reserved."""
 

@@ -37,10 +37,15 @@ EVENTS: dict[str, dict[str, str]] = {
         "ru": "Выставлен счёт {number} на {total}; к оплате {outstanding} до {due_on}.",
         "kk": "{number} шоты {total} сомасына жазылды; {due_on} дейін төленуі тиіс: {outstanding}.",
     },
-    "payment_noticed": {
-        "en": "A payment came in; {outstanding} is still to be paid.",
-        "ru": "Поступила оплата; осталось оплатить {outstanding}.",
-        "kk": "Төлем түсті; төленетін қалдық: {outstanding}.",
+    "payment_received": {
+        "en": "{who} reported a payment of {amount}, receipt {receipt_no}.",
+        "ru": "{who}: поступила оплата {amount}, квитанция {receipt_no}.",
+        "kk": "{who}: {amount} төлем түсті, түбіртек {receipt_no}.",
+    },
+    "payment_reversed": {
+        "en": "The payment of {amount} from {who}, receipt {receipt_no}, was taken back.",
+        "ru": "{who}: оплата {amount} отозвана, квитанция {receipt_no}.",
+        "kk": "{who}: {amount} төлемі кері қайтарылды, түбіртек {receipt_no}.",
     },
     "prepayment_complete": {
         "en": "The connection is paid in full.",

@@ -1,0 +1,118 @@
+"""Real Temporal servers for tests that stay synchronous: each lives in an event loop in a thread of its own."""
+
+import asyncio
+import platform
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from models.contracts.engine import SEARCH_ATTRIBUTES
+
+Result = TypeVar("Result")
+ANSWER_WITHIN_SECONDS = 120
+"""A test that hangs fails with a traceback of its own before pytest's time-out ends the whole process."""
+
+
+def binary(name: str) -> str:
+    """A program that the test requirements install beside Python."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    assert found is not None, f"{name} is missing: install requirements/dev.txt"
+    return found
+
+
+async def _start_time_skipping() -> WorkflowEnvironment:
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=binary("temporal-test-server"),
+        data_converter=pydantic_data_converter,
+    )
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    await environment.client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword))
+    )
+    return environment
+
+
+class TemporalServer:
+    """A running server: `client` is connected to it, `run` waits for a coroutine in its event loop."""
+
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, WorkflowEnvironment]]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="temporal-loop", daemon=True)
+        self._thread.start()
+        self.environment = self.run(start())
+
+    @classmethod
+    def local(cls) -> Self:
+        """The development server, with the search attributes that production has."""
+        return cls(
+            lambda: WorkflowEnvironment.start_local(
+                dev_server_existing_path=binary("temporal"),
+                data_converter=pydantic_data_converter,
+                search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES],
+                dev_server_log_level="error",
+            )
+        )
+
+    @classmethod
+    def time_skipping(cls) -> Self:
+        """The test server in which days of timers pass at once, while a result is awaited."""
+        return cls(_start_time_skipping)
+
+    @property
+    def client(self) -> Client:
+        """A client with the data converter of the program."""
+        return self.environment.client
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """The result of a coroutine, which runs in the server's event loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(ANSWER_WITHIN_SECONDS)
+
+    @contextmanager
+    def workers(self, build: Callable[[Client], Sequence[Worker]]) -> Iterator[Client]:
+        """Run the workers that `build` makes, until the block ends.
+
+        `with server.workers(lambda client: [Worker(client, …)]) as client: …`
+        """
+        stack = self.run(self._started(build))
+        try:
+            yield self.client
+        finally:
+            self.run(stack.aclose())
+
+    async def _started(self, build: Callable[[Client], Sequence[Worker]]) -> AsyncExitStack:
+        stack = AsyncExitStack()
+        for worker in build(self.client):
+            await stack.enter_async_context(worker)
+        return stack
+
+    def stop(self) -> None:
+        """End the server and its event loop."""
+        try:
+            self.run(self.environment.shutdown())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+
+def needs_time_skipping() -> None:
+    """Skip the test where the time-skipping server does not exist."""
+    if platform.machine().lower() not in {"x86_64", "amd64"}:
+        pytest.skip(f"the time-skipping Temporal server is x86-64 only, this machine is {platform.machine()}")
+
+
+__all__ = ["TemporalServer", "binary", "needs_time_skipping"]

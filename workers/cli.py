@@ -1,0 +1,199 @@
+"""The command line: `abonent run`, `worker`, `api`, `migrate`, `seed`, `credentials`, `ledger-check`, `demo`.
+
+What a command needs is imported when it runs, so that each starts quickly.
+"""
+
+# ruff: noqa: PLC0415 - said above
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from pydantic import SecretStr, ValidationError
+
+from models.contracts.people import Role
+from models.database import Database
+from settings import Settings, load
+from workers.failures import PersonMustAct
+
+Command = Callable[[Settings, argparse.Namespace], int | None]
+
+
+class CommandFailed(PersonMustAct):
+    """The text tells what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for; answers the exit code."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        settings = load()
+    except ValidationError as failure:
+        for error in failure.errors():
+            name = ".".join(str(part) for part in error["loc"]).upper()
+            print(f"abonent: {name + ': ' if name else ''}{error['msg']}", file=sys.stderr)
+        return 2
+    command: Command = chosen.command
+    try:
+        return command(settings, chosen) or 0
+    except PersonMustAct as failure:
+        print(f"abonent: {failure}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("abonent", description="A telecom operator's work with its subscribers.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, what: Command, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(command=what)
+        return command
+
+    add("run", _run, "The whole product on this machine, until Ctrl-C.")
+    add("worker", _worker, "A worker process: the processes, the SMS, the outbox relay.")
+    add("api", _api, "An API process.")
+    add("migrate", _migrate, "Bring the database schema up to date, and register Temporal's search attributes.")
+    seeding = add("seed", _seed, "Add reference data that is missing.")
+    seeding.add_argument("--town", action="store_true", help="with the made-up town, people and bank")
+    issuing = add("credentials", _credentials, "Issue a secret, shown once; the old one is void.")
+    issuing.add_argument("kind", choices=["staff", "bank"])
+    issuing.add_argument("name", help="a login of the staff, or the code of a bank")
+    issuing.add_argument("--role", choices=[*Role], help="staff who are not known yet: their role")
+    issuing.add_argument("--title", help="whoever is not known yet: the full name, or the bank's")
+    issuing.add_argument("--allow", action="append", default=[], metavar="NETWORK", help="a bank's addresses")
+    add("ledger-check", _ledger_check, "Compare every balance and total with what it is made of.")
+    add("demo", _demo, "Play the story against the running product, and fail where it goes wrong.")
+    return parser
+
+
+def _run(settings: Settings, _: argparse.Namespace) -> None:
+    from workers.stack import Stack
+
+    if settings.environment == "production":
+        raise CommandFailed("`run` is for one machine; in production start `abonent api` and `abonent worker`")
+    if settings.temporal_address is not None:
+        _register_search_attributes(settings)
+    Stack(settings).run()
+
+
+def _worker(settings: Settings, _: argparse.Namespace) -> None:
+    from workers.logs import configure
+    from workers.worker import run_worker
+
+    configure(settings, program="worker")
+    asyncio.run(run_worker(_complete(settings)))
+
+
+def _api(settings: Settings, _: argparse.Namespace) -> None:
+    from workers.logs import configure
+    from workers.serve import serve
+
+    configure(settings, program="api")
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn finishes what is under way and then repeats the signal: an ordered end is no failure.
+        signal.signal(wish, lambda *_: None)
+    asyncio.run(serve(_complete(settings)))
+
+
+def _migrate(settings: Settings, _: argparse.Namespace) -> None:
+    import migrations
+
+    migrations.upgrade(_database_url(settings))
+    print("The database schema is up to date.")
+    if settings.temporal_address is not None:
+        _register_search_attributes(settings)
+
+
+def _register_search_attributes(settings: Settings) -> None:
+    from workers.search_attributes import register_search_attributes
+    from workflows.engine import connect
+
+    async def register() -> list[str]:
+        return await register_search_attributes(await connect(settings))
+
+    try:
+        made = asyncio.run(register())
+    except RuntimeError as failure:
+        raise CommandFailed(f"Temporal does not answer at {settings.temporal_address}") from failure
+    print(f"Search attributes: {', '.join(made) + ' registered' if made else 'all there'}.")
+
+
+def _seed(settings: Settings, chosen: argparse.Namespace) -> None:
+    from workers.seed import seed
+
+    with _database(settings) as database, database.transaction() as session:
+        seed(session, town=chosen.town)
+    print("The reference data is there.")
+
+
+def _credentials(settings: Settings, chosen: argparse.Namespace) -> None:
+    from workers import credentials
+
+    with _database(settings) as database, database.transaction() as session:
+        if chosen.kind == "staff":
+            if chosen.role is not None:
+                credentials.add_staff(session, chosen.name, Role(chosen.role), chosen.title or chosen.name)
+            issued = {"login": chosen.name, "token": credentials.issue_token(session, chosen.name)}
+        else:
+            if chosen.allow:
+                credentials.add_bank(session, chosen.name, chosen.title or chosen.name, chosen.allow)
+            issued = credentials.issue_password(session, chosen.name).model_dump()
+    print(json.dumps(issued, ensure_ascii=False))
+
+
+def _ledger_check(settings: Settings, _: argparse.Namespace) -> int:
+    from activities.ledger_audit import check
+
+    with _database(settings) as database, database.transaction() as session:
+        findings = check(session)
+    for finding in findings:
+        print(f"{finding.rule}: {finding.subject}: expected {finding.expected_minor}, found {finding.found_minor}")
+    print(f"The ledger is {'right' if not findings else 'WRONG'}: {len(findings)} findings.")
+    return 1 if findings else 0
+
+
+def _demo(settings: Settings, _: argparse.Namespace) -> int:
+    from workers.demo import play
+
+    return play(settings)
+
+
+def _complete(settings: Settings) -> Settings:
+    """Settings with both addresses: those that were set, or those of the stack that runs on this machine."""
+    missing = [name for name in ("database_url", "temporal_address") if getattr(settings, name) is None]
+    if not missing:
+        return settings
+    from workers.stack import running_stack
+
+    running = running_stack(settings.local_dir) if settings.environment == "local" else None
+    if running is None:
+        names = " and ".join(name.upper() for name in missing)
+        raise CommandFailed(f"set {names}, or start the product on this machine first: `make run`")
+    found = {"database_url": SecretStr(running.database_url), "temporal_address": running.temporal_address}
+    return settings.model_copy(update={name: found[name] for name in missing})
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    complete = _complete(settings).database_url
+    assert complete is not None
+    return complete.get_secret_value()
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    database = Database(_database_url(settings), pool_size=1)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Which workflows and activities each task queue has. A new process is added here and nowhere else."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.connection import ConnectionActivities
+from activities.failures import FailureBoundary
+from activities.gateways import make_sms_gateway
+from activities.gateways.network import LocalNetwork
+from activities.messaging import MessagingActivities
+from activities.network import NetworkActivities
+from activities.tasks import TaskActivities
+from models.contracts.engine import MESSAGING_QUEUE, PROCESSES_QUEUE
+from models.database import Database
+from settings import Settings
+from workers.logs import ActivityLog
+from workflows import connection, messaging
+
+STEPS_AT_ONCE: Final = 16
+"""Steps of processes that one worker does at once, each with a database connection."""
+SENDERS_AT_ONCE: Final = 2
+"""Delivery is a single workflow; the second place is for the one that takes over."""
+DATABASE_CONNECTIONS: Final = 40
+GRACE: Final = timedelta(seconds=15)
+"""An SMS under way gets its answer within 10 s."""
+
+WORKFLOWS: Final[dict[str, list[type]]] = {
+    PROCESSES_QUEUE: [*connection.WORKFLOWS],
+    MESSAGING_QUEUE: [*messaging.WORKFLOWS],
+}
+
+
+def process_activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
+    """The steps of all processes."""
+    return activities_of(
+        TaskActivities(database, settings),
+        ConnectionActivities(database, settings),
+        NetworkActivities(database, LocalNetwork(database)),
+    )
+
+
+def messaging_activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
+    """The sending of SMS."""
+    return activities_of(MessagingActivities(database, make_sms_gateway(settings), settings))
+
+
+def activities_of(*groups: object) -> list[Callable[..., Any]]:
+    """All methods that are activities."""
+    return [
+        method
+        for group in groups
+        for _, method in inspect.getmembers(group, inspect.ismethod)
+        if hasattr(method, "__temporal_activity_definition")
+    ]
+
+
+def build_workers(client: Client, database: Database, settings: Settings) -> list[Worker]:
+    """One worker for each task queue, ready to run."""
+    return [
+        _worker(client, PROCESSES_QUEUE, process_activities(database, settings), STEPS_AT_ONCE),
+        _worker(client, MESSAGING_QUEUE, messaging_activities(database, settings), SENDERS_AT_ONCE),
+    ]
+
+
+def _worker(client: Client, queue: str, activities: Sequence[Callable[..., Any]], at_once: int) -> Worker:
+    return Worker(
+        client,
+        task_queue=queue,
+        workflows=WORKFLOWS[queue],
+        activities=activities,
+        activity_executor=ThreadPoolExecutor(at_once, thread_name_prefix=queue),
+        max_concurrent_activities=at_once,
+        max_concurrent_local_activities=at_once,
+        # In this order, what the boundary logs of a failure says which process it was.
+        interceptors=[ActivityLog(), FailureBoundary()],
+        graceful_shutdown_timeout=GRACE,
+    )
