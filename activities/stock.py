@@ -59,8 +59,10 @@ def reserve(session: Session, subscription_id: UUID, skus: Sequence[str]) -> lis
     return missing
 
 
-def receive(session: Session, deliveries: Sequence[Delivery]) -> int:
+def receive(session: Session, deliveries: Sequence[Delivery], *, asked_by: UUID | None = None) -> int:
     """Take delivered pieces into stock, and tell the processes that wait for equipment.
+
+    The process that asked for them needs no telling: its task is done.
 
     Raises:
         Refusal: an unknown SKU, or a serial number that is in the books already.
@@ -82,6 +84,7 @@ def receive(session: Session, deliveries: Sequence[Delivery]) -> int:
         Process.kind == ProcessKind.CONNECTION,
         Process.status == ProcessStatus.OPEN,
         Process.stage == ConnectionStage.STOCK,
+        Process.id.is_distinct_from(asked_by),
     )
     for workflow_id in session.scalars(waiting.order_by(Process.id)):
         signal_workflow(session, workflow_id=workflow_id, signal=STOCK_ARRIVED)

@@ -63,7 +63,7 @@ def _completed(completion: Completion, note: str = "") -> None:
 
 def _receive_delivery(completion: Completion) -> None:
     form = completion.filled(forms.PurchaseDelivered)
-    stock.receive(completion.session, form.deliveries)
+    stock.receive(completion.session, form.deliveries, asked_by=completion.task.process_id)
     _completed(completion, ", ".join(f"{len(delivery.serials)} × {delivery.sku}" for delivery in form.deliveries))
 
 
