@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import crews, documents, invoicing, ledger, network, stock, visits
+from activities import crews, documents, invoicing, ledger, network, services, stock, visits
 from activities.messaging import queue_message
 from activities.payment_taking import receipt
 from activities.processes import close, enter_stage, get_process, tell
@@ -187,8 +187,7 @@ class ConnectionActivities:
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
             subscription = session.get_one(Subscription, _subscription_id(process))
-            if subscription.status == SubscriptionStatus.PENDING:
-                subscription.status, subscription.active_from = SubscriptionStatus.ACTIVE, on
+            services.begin(session, subscription, on=on)
             enter_stage(session, process.id, ConnectionStage.ACTIVATION, at=step.at)
             facts = {"active_on": on.isoformat()}
             tell(session, process.id, "service_activated", at=step.at, facts=facts)

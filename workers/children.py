@@ -65,7 +65,10 @@ class Child:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start it, in a session of its own: Ctrl-C reaches the parent alone, which ends all in order."""
+        """Start it, in a session of its own: Ctrl-C reaches the parent alone, which ends all in order.
+
+        To be called from the main thread: to the kernel, the parent is the thread that started a child.
+        """
         with self._output() as output:
             self._process = subprocess.Popen(
                 [*self._under_parent(), *self._command],

@@ -47,6 +47,8 @@ def configure(settings: Settings, *, program: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("temporalio", "temporal", "uvicorn", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Each failed step is logged by the boundary around steps already, and a refusal is no failure.
+    logging.getLogger("temporalio.activity").setLevel(logging.CRITICAL)
     for indiscreet in ("httpx", "twilio", "uvicorn.access", "temporalio.worker.workflow_sandbox"):
         # They would write addresses and numbers, or nothing of use.
         logging.getLogger(indiscreet).setLevel(logging.ERROR)
@@ -68,13 +70,15 @@ class _Bound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the interface's own name
         info = activity.info()
         argument = input.args[0] if input.args else None
-        with structlog.contextvars.bound_contextvars(
-            workflow_id=info.workflow_id,
-            process_id=process_id_of(argument, info.workflow_id),
-            actor=actor_of(argument),
-            activity=info.activity_type,
-            attempt=info.attempt,
-        ):
+        known = {
+            "workflow_id": info.workflow_id,
+            "process_id": process_id_of(argument, info.workflow_id),
+            "actor": actor_of(argument),
+            "activity": info.activity_type,
+            "attempt": info.attempt,
+        }
+        facts = {name: value for name, value in known.items() if value is not None}
+        with structlog.contextvars.bound_contextvars(**facts):
             return await super().execute_activity(input)
 
 

@@ -17,6 +17,19 @@ class InvoiceKind(StrEnum):
     FINAL = "final"
 
 
+class BillingProblem(StrEnum):
+    """Why an account could not be billed."""
+
+    NO_PRICE = "no_price"
+    """A day of service has no price for its tariff."""
+    NO_TAX_RATE = "no_tax_rate"
+    """A day of service has no VAT rate."""
+    AMOUNT_BEYOND_LIMIT = "amount_beyond_limit"
+    """The invoice would be larger than any invoice can be."""
+    NEGATIVE_TOTAL = "negative_total"
+    """More is to be given back than is charged: it takes a credit note by accounting."""
+
+
 class InvoiceStatus(StrEnum):
     """Derived from what was allocated and credited, never stored."""
 

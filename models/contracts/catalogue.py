@@ -16,6 +16,34 @@ class Charging(StrEnum):
     ARREARS = "arrears"
 
 
+class VatMode(StrEnum):
+    """Whether a price holds its VAT already, or the VAT comes on top of it."""
+
+    INCLUDED = "included"
+    ON_TOP = "on_top"
+
+
+class ServiceState(StrEnum):
+    """How a service is during a range of days. Whether a state is charged is the billing policy's rule."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    """Switched off by us, for a debt."""
+    FROZEN = "frozen"
+    """Switched off because the subscriber wished so."""
+
+
+class ChargeKind(StrEnum):
+    """What a charge beside the tariff's fee is for."""
+
+    RECURRING = "recurring"
+    """So much a month, while it lasts."""
+    EQUIPMENT = "equipment"
+    """The rent of equipment: so much a month, while it lasts."""
+    ONE_OFF = "one_off"
+    """Once, on a day."""
+
+
 class SubscriptionStatus(StrEnum):
     """Where a service stands."""
 

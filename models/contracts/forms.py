@@ -7,8 +7,9 @@ no subscriber: who they are stands in the database already.
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from models.contracts.instants import PlausibleInstant
 from models.contracts.processes import Reason, TaskKind
 from models.contracts.stock import Delivery, Serial
 
@@ -38,14 +39,14 @@ class CrewAssigned(Form):
     """A crew goes there at a free slot."""
 
     crew_id: UUID
-    starts_at: AwareDatetime
+    starts_at: PlausibleInstant
     comment: Comment = ""
 
 
 class Postponed(Form):
     """The subscriber asked for later: the task comes back then."""
 
-    until: AwareDatetime
+    until: PlausibleInstant
     reason: Reason
 
 
@@ -85,7 +86,7 @@ class ActSigned(Form):
     """The subscriber, or somebody with their power of attorney, signed the act."""
 
     signed_by: Literal["subscriber", "representative"] = "subscriber"
-    signed_at: AwareDatetime | None = None
+    signed_at: PlausibleInstant | None = None
     comment: Comment = ""
 
 

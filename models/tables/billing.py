@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.contracts.billing import InvoiceKind
+from models.contracts.billing import BillingProblem, InvoiceKind
 from models.tables.base import Base, HasId, words
 
 
@@ -27,6 +27,8 @@ class Invoice(HasId, Base):
     kind: Mapped[InvoiceKind] = mapped_column(words(InvoiceKind))
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
     process_id: Mapped[UUID | None] = mapped_column(ForeignKey("process.id"))
+    period_on: Mapped[date | None]
+    """The first day of the month whose billing run issued it; none outside a run."""
     issued_on: Mapped[date]
     due_on: Mapped[date]
     currency: Mapped[str] = mapped_column(server_default="KZT")
@@ -44,6 +46,14 @@ class Invoice(HasId, Base):
             unique=True,
             postgresql_where="process_id IS NOT NULL",
         ),
+        Index(
+            "uq_invoice_one_a_period",
+            "account_id",
+            "period_on",
+            unique=True,
+            postgresql_where="period_on IS NOT NULL",
+        ),
+        CheckConstraint("(kind = 'recurring') = (period_on IS NOT NULL)", name="a_run_issues_recurring_ones"),
     )
 
 
@@ -53,6 +63,11 @@ class InvoiceLine(HasId, Base):
     __tablename__ = "invoice_line"
     invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoice.id"))
     line_no: Mapped[int]
+    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscription.id"))
+    service_month_on: Mapped[date | None]
+    """The first day of the month whose service is charged; none for what belongs to no month."""
+    charge_id: Mapped[UUID | None] = mapped_column(ForeignKey("charge.id"))
+    """The charge beside the tariff that this line bills; none for the tariff's fee and its discounts."""
     description: Mapped[str]
     formula: Mapped[str]
     quantity: Mapped[int]
@@ -64,7 +79,62 @@ class InvoiceLine(HasId, Base):
     __table_args__ = (
         CheckConstraint("net_minor + vat_minor = total_minor", name="total_is_the_sum"),
         Index("uq_invoice_line_invoice_id_line_no", "invoice_id", "line_no", unique=True),
+        Index(
+            "ix_invoice_line_billed",
+            "subscription_id",
+            "service_month_on",
+            postgresql_where="subscription_id IS NOT NULL",
+            postgresql_include=["charge_id", "total_minor", "net_minor"],
+        ),
     )
+
+
+class BillingRun(Base):
+    """A run of the monthly billing; its process is the workflow that carries it."""
+
+    __tablename__ = "billing_run"
+    process_id: Mapped[UUID] = mapped_column(ForeignKey("process.id"), primary_key=True)
+    period_on: Mapped[date]
+    dry_run: Mapped[bool]
+    issued_on: Mapped[date]
+    due_on: Mapped[date]
+    charge_suspended: Mapped[bool]
+    charge_frozen: Mapped[bool]
+    accounts_total: Mapped[int]
+    __table_args__ = (CheckConstraint("extract(day FROM period_on) = 1", name="period_is_a_month"),)
+
+
+class BillingPartition(Base):
+    """A range of accounts that one transaction bills, and what came of it: done means never again."""
+
+    __tablename__ = "billing_partition"
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("billing_run.process_id"), primary_key=True)
+    first_number: Mapped[int] = mapped_column(primary_key=True)
+    last_number: Mapped[int]
+    done_at: Mapped[datetime | None]
+    accounts: Mapped[int | None]
+    invoices: Mapped[int | None]
+    invoiced_minor: Mapped[int | None]
+    exceptions: Mapped[int | None]
+    nothing_due: Mapped[int | None]
+    __table_args__ = (
+        CheckConstraint("last_number >= first_number", name="range_not_empty"),
+        CheckConstraint(
+            "done_at IS NULL OR invoices + exceptions + nothing_due = accounts", name="every_account_is_accounted_for"
+        ),
+    )
+
+
+class BillingException(HasId, Base):
+    """An account that a run could not bill, and why; it never sinks the run."""
+
+    __tablename__ = "billing_exception"
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("billing_run.process_id"), index=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
+    subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscription.id"))
+    reason: Mapped[BillingProblem] = mapped_column(words(BillingProblem))
+    found_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (UniqueConstraint("run_id", "account_id"),)
 
 
 class CreditNote(HasId, Base):

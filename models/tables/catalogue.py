@@ -8,12 +8,12 @@ from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.contracts.catalogue import Charging
+from models.contracts.catalogue import Charging, VatMode
 from models.tables.base import Base, HasId, words
 
 
 class Tariff(HasId, Base):
-    """A tariff plan. Its monthly fee stands in `tariff_price`; all prices include VAT."""
+    """A tariff plan. Its monthly fee stands in `tariff_price`."""
 
     __tablename__ = "tariff"
     code: Mapped[str] = mapped_column(unique=True)
@@ -23,6 +23,8 @@ class Tariff(HasId, Base):
     first_period_upfront: Mapped[bool]
     """Whether the first month's fee stands on the connection invoice."""
     network_profile: Mapped[str]
+    vat_mode: Mapped[VatMode] = mapped_column(words(VatMode), server_default="included")
+    """Of the monthly fee; the connection fee always holds its VAT."""
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     __table_args__ = (CheckConstraint("connection_fee_minor >= 0", name="fee_not_negative"),)
 

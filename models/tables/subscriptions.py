@@ -1,12 +1,13 @@
 """What a subscriber has: one service on one tariff at one place."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func
+from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.contracts.catalogue import SubscriptionStatus
+from models.contracts.catalogue import ChargeKind, ServiceState, SubscriptionStatus, VatMode
 from models.tables.base import Base, HasId, words
 
 
@@ -33,4 +34,73 @@ class Subscription(HasId, Base):
             unique=True,
             postgresql_where="status IN ('pending', 'active', 'suspended')",
         ),
+    )
+
+
+class ServicePeriod(HasId, Base):
+    """On which tariff and in which state a service was or is, day by day: what billing charges.
+
+    Half-open; the last one of a service has no end. Two on one day are impossible.
+    """
+
+    __tablename__ = "service_period"
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscription.id"))
+    during: Mapped[Range[date]] = mapped_column(DATERANGE)
+    tariff_id: Mapped[UUID] = mapped_column(ForeignKey("tariff.id"))
+    state: Mapped[ServiceState] = mapped_column(words(ServiceState), server_default="active")
+    __table_args__ = (
+        ExcludeConstraint(("subscription_id", "="), ("during", "&&"), using="gist", name="ex_service_period_one_a_day"),
+        CheckConstraint("NOT isempty(during) AND NOT lower_inf(during)", name="has_a_beginning"),
+        Index("ix_service_period_subscription_id", "subscription_id"),
+    )
+
+
+class Charge(HasId, Base):
+    """What a service costs beside its tariff: rent of equipment, another recurring sum, or something once."""
+
+    __tablename__ = "charge"
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscription.id"), index=True)
+    kind: Mapped[ChargeKind] = mapped_column(words(ChargeKind))
+    description: Mapped[str]
+    amount_minor: Mapped[int]
+    """A month's sum, or the sum of the one time."""
+    during: Mapped[Range[date]] = mapped_column(DATERANGE)
+    """For a one-off charge its day alone."""
+    vat_mode: Mapped[VatMode] = mapped_column(words(VatMode), server_default="included")
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount_positive"),
+        CheckConstraint("NOT isempty(during) AND NOT lower_inf(during)", name="has_a_beginning"),
+        CheckConstraint("kind <> 'one_off' OR upper(during) = lower(during) + 1", name="once_is_one_day"),
+    )
+
+
+class Discount(HasId, Base):
+    """A reduction of the tariff's fee. Several apply in the order of `position`, each to what the earlier ones left."""
+
+    __tablename__ = "discount"
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscription.id"))
+    title: Mapped[str]
+    percent_bp: Mapped[int | None]
+    """Basis points of the fee that is left: 1000 is 10 %."""
+    amount_minor: Mapped[int | None]
+    """Or a sum a month, at most the fee that is left."""
+    during: Mapped[Range[date]] = mapped_column(DATERANGE)
+    position: Mapped[int]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (
+        ExcludeConstraint(
+            ("subscription_id", "="),
+            ("position", "="),
+            ("during", "&&"),
+            using="gist",
+            name="ex_discount_one_at_a_position",
+        ),
+        CheckConstraint("(percent_bp IS NULL) <> (amount_minor IS NULL)", name="percent_or_amount"),
+        CheckConstraint("percent_bp BETWEEN 1 AND 10000", name="percent_is_a_share"),
+        CheckConstraint("amount_minor > 0", name="amount_positive"),
+        CheckConstraint("NOT isempty(during) AND NOT lower_inf(during)", name="has_a_beginning"),
+        Index("ix_discount_subscription_id", "subscription_id"),
     )
