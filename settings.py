@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     trusted_proxies: list[str] = []
     """Addresses of the operator's own reverse proxies; only their X-Forwarded-For is believed."""
     max_body_bytes: int = 1024 * 1024
-    requests_per_second: int = 200
+    requests_per_second: int = 1000
     """Per credential and API process; more is answered with 429."""
 
     timezone: str = "Asia/Almaty"

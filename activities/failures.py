@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from models.contracts.refusals import Refusal
@@ -19,7 +19,14 @@ _log = structlog.get_logger()
 
 def as_application_error(refusal: Refusal) -> ApplicationError:
     """The refusal as the failure of an activity or an update."""
-    return ApplicationError(refusal.detail, refusal.kind.value, refusal.errors, type=refusal.slug, non_retryable=True)
+    return ApplicationError(
+        refusal.detail,
+        refusal.kind.value,
+        refusal.errors,
+        type=refusal.slug,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,  # an answer to a person: neither an alarm nor a traceback
+    )
 
 
 class _Boundary(ActivityInboundInterceptor):
