@@ -10,7 +10,7 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -50,6 +50,14 @@ class Settings(BaseSettings):
     operator_name: str = "ТОО «Абонент Телеком»"
     operator_bin: str = "990140000014"
     operator_iban: str = "KZ000000000000000000"
+
+    billing_schedule_enabled: bool = True
+    """Whether the month's billing run starts by itself; it can be started by hand in any case."""
+    billing_day: int = Field(default=1, ge=1, le=28)
+    billing_hour: int = Field(default=2, ge=0, le=23)
+    """When it starts, in the operator's zone."""
+    billing_partition_size: int = Field(default=10_000, ge=1)
+    """Accounts that one transaction bills: a payment of one of them waits for its end."""
 
     sms_gateway: Literal["local", "twilio"] = "local"
     sms_per_second: int = 20

@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from models.contracts.catalogue import VatMode
 from models.contracts.refusals import conflict, not_found
-from models.rules.money import tenge, vat_inside
+from models.rules.money import tenge, vat_inside, vat_on_top
 from models.tables.catalogue import EquipmentModel, Tariff, TariffPrice, TaxRate
 
 VAT = "vat"
@@ -19,14 +20,19 @@ VAT = "vat"
 
 @dataclass(frozen=True)
 class Charge:
-    """What an invoice line charges: so many pieces at a price that includes VAT, in tiyn."""
+    """What an invoice line charges: so many pieces at a price, in tiyn."""
 
     description: str
     quantity: int
     unit_minor: int
+    vat_mode: VatMode = VatMode.INCLUDED
+    subscription_id: UUID | None = None
+    """The service whose first month this is: the billing run takes it as billed for the month of activation."""
 
 
-def connection_charges(session: Session, tariff_id: UUID, equipment: Sequence[str], on: date) -> list[Charge]:
+def connection_charges(
+    session: Session, tariff_id: UUID, equipment: Sequence[str], on: date, *, subscription_id: UUID | None = None
+) -> list[Charge]:
     """The fee of a connection, each SKU with its quantity, and the first month where the tariff asks for it upfront.
 
     Raises:
@@ -49,12 +55,13 @@ def connection_charges(session: Session, tariff_id: UUID, equipment: Sequence[st
     if tariff.first_period_upfront:
         fee = monthly_fee_minor(session, tariff_id, on)
         if fee > 0:
-            charges.append(Charge(f"Абонентская плата за первый месяц, тариф «{tariff.title}»", 1, fee))
+            title = f"Абонентская плата за первый месяц, тариф «{tariff.title}»"
+            charges.append(Charge(title, 1, fee, tariff.vat_mode, subscription_id))
     return charges
 
 
 def monthly_fee_minor(session: Session, tariff_id: UUID, on: date) -> int:
-    """The monthly fee of a tariff on a day, VAT included, in tiyn.
+    """The monthly fee of a tariff on a day, in tiyn; whether VAT is in it or comes on top is the tariff's to say.
 
     Raises:
         Refusal: no price holds on that day.
@@ -80,22 +87,26 @@ def vat_rate_bp(session: Session, on: date) -> int:
 
 
 def priced_line(number: int, charge: Charge, rate_bp: int) -> dict[str, Any]:
-    """The columns of an invoice line: VAT is taken out of the line's own total and rounded there."""
-    total = charge.quantity * charge.unit_minor
-    vat = vat_inside(total, rate_bp)
+    """The columns of an invoice line: its VAT is taken out of the sum, or added to it, and rounded there."""
+    amount = charge.quantity * charge.unit_minor
+    on_top = charge.vat_mode is VatMode.ON_TOP
+    vat = vat_on_top(amount, rate_bp) if on_top else vat_inside(amount, rate_bp)
+    net = amount if on_top else amount - vat
     return {
         "line_no": number,
+        "subscription_id": charge.subscription_id,
         "description": charge.description,
         "formula": _formula(charge, rate_bp),
         "quantity": charge.quantity,
         "unit_minor": charge.unit_minor,
         "vat_rate_bp": rate_bp,
-        "net_minor": total - vat,
+        "net_minor": net,
         "vat_minor": vat,
-        "total_minor": total,
+        "total_minor": net + vat,
     }
 
 
 def _formula(charge: Charge, rate_bp: int) -> str:
     percent = f"{rate_bp / 100:g}".replace(".", ",")
-    return f"{charge.quantity} × {tenge(charge.unit_minor)}, в том числе НДС {percent}\u00a0%"
+    vat = "плюс НДС" if charge.vat_mode is VatMode.ON_TOP else "в том числе НДС"
+    return f"{charge.quantity} × {tenge(charge.unit_minor)}, {vat} {percent}\u00a0%"

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities import crews, documents, invoicing, ledger, network, services, stock, visits
-from activities.messaging import queue_message
+from activities.message_queue import queue_message
 from activities.payment_taking import receipt
 from activities.processes import close, enter_stage, get_process, tell
+from activities.tasks import withdraw_forgotten
 from models.contracts.bank import PaymentStatus
 from models.contracts.billing import InvoiceKind
 from models.contracts.catalogue import SubscriptionStatus
@@ -26,13 +27,13 @@ from models.contracts.connection import (
 )
 from models.contracts.documents import OperatorDetails
 from models.contracts.messaging import Urgency
-from models.contracts.processes import ProcessStatus, Rescheduling
+from models.contracts.processes import ProcessStatus, Rescheduling, TaskKind
 from models.database import Database
 from models.rules.money import tenge
 from models.rules.sms_texts import Template
 from models.tables.billing import Invoice
 from models.tables.catalogue import Policy, Tariff
-from models.tables.payments import Payment
+from models.tables.payments import Allocation, Payment
 from models.tables.people import Account, Bank
 from models.tables.processes import ConnectionApplication, Process, TimelineEntry
 from models.tables.subscriptions import Subscription
@@ -62,6 +63,7 @@ class ConnectionActivities:
             if missing:
                 tell(session, process.id, "equipment_missing", at=step.at, facts={"missing": missing})
                 return Equipment(missing=missing)
+            withdraw_forgotten(session, process.id, kind=TaskKind.PURCHASE, at=step.at)
             enter_stage(session, process.id, ConnectionStage.STOCK, at=step.at)
             serials = stock.reserved_serials(session, _subscription_id(process))
             tell(session, process.id, "equipment_reserved", at=step.at, facts={"serials": serials})
@@ -93,7 +95,10 @@ class ConnectionActivities:
             }  # fmt: skip
             tell(session, process.id, "invoice_issued", at=step.at, facts=facts)
             enter_stage(session, process.id, ConnectionStage.PREPAYMENT, at=step.at, waiting_for="payment")
-            if outstanding_minor:
+            if not outstanding_minor:
+                # Covered by an advance; or the invoice was issued before a crash, and paid before this repetition.
+                _tell_prepayment(session, PaymentStep(process_id=process.id, at=step.at), invoice, outstanding_minor)
+            else:
                 _say(
                     session, process, Template.CONNECTION_INVOICE, at=step.at, urgency=Urgency.REQUESTED,
                     sum=tenge(outstanding_minor), due_on=f"{due_on:%d.%m.%Y}",
@@ -127,10 +132,9 @@ class ConnectionActivities:
     def check_prepayment(self, step: PaymentStep) -> Prepayment:
         """Ask the ledger what is still to be paid; it alone knows, whatever a signal said."""
         with self._database.transaction() as session:
-            _tell_payments(session, step)
-            outstanding_minor = invoicing.outstanding_minor(session, _connection_invoice(session, step.process_id).id)
-            if not outstanding_minor:
-                tell(session, step.process_id, "prepayment_complete", at=step.at)
+            invoice = _connection_invoice(session, step.process_id)
+            outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
+            _tell_prepayment(session, step, invoice, outstanding_minor)
             return Prepayment(outstanding_minor=outstanding_minor)
 
     @activity.defn(name="connection.remind_of_prepayment")
@@ -215,6 +219,7 @@ class ConnectionActivities:
         """End the process as cancelled, tell the subscriber, and say what money of theirs is left with us."""
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
+            withdraw_forgotten(session, process.id, at=step.at)
             reason = _reason(session, step)
             expired = step.reason == "prepayment_expired"
             if expired:
@@ -263,10 +268,26 @@ def _say(
     )  # fmt: skip
 
 
-def _tell_payments(session: Session, step: PaymentStep) -> None:
-    """Write the payments that led here into the timeline, in the name of the bank."""
+def _tell_prepayment(session: Session, step: PaymentStep, invoice: Invoice, outstanding_minor: int) -> None:
+    """Write what was paid into the timeline; after the sum was read, so that whatever it counts is told.
+
+    A payment's own signal may come too late for that, when nobody waits for money any more.
+    """
+    _tell_payments(session, step, invoice)
+    if not outstanding_minor:
+        tell(session, step.process_id, "prepayment_complete", at=step.at)
+
+
+def _tell_payments(session: Session, step: PaymentStep, invoice: Invoice) -> None:
+    """Write the payments that led here, and those that the invoice got, into the timeline in the name of the bank."""
+    covering = select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)
     payments = session.execute(
-        select(Payment, Bank.code).join(Bank, Bank.id == Payment.bank_id).where(Payment.id.in_(step.payment_ids))
+        select(Payment, Bank.code)
+        .join(Bank, Bank.id == Payment.bank_id)
+        .where(
+            Payment.id.in_(step.payment_ids)
+            | (Payment.id.in_(covering) & (Payment.received_at >= get_process(session, step.process_id).opened_at))
+        )
     )
     for payment, bank_code in sorted(payments, key=lambda row: row[0].id):
         reversed_ = payment.status is PaymentStatus.REVERSED

@@ -1,15 +1,14 @@
 """An application for a connection: checked, and registered in one transaction together with its process."""
 
-import hashlib
-import json
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from activities import stock, subscribers
+from activities import policies, stock, subscribers
+from activities.idempotency import fingerprint, process_of_key
 from activities.network import reserve_port
 from activities.outbox import start_workflow
 from activities.processes import enter_stage, tell
@@ -18,7 +17,7 @@ from models.contracts.connection import ConnectionInput, ConnectionPolicy, Conne
 from models.contracts.engine import CONNECTION, PROCESSES_QUEUE
 from models.contracts.processes import ProcessKind
 from models.contracts.refusals import conflict, invalid
-from models.tables.catalogue import Policy, Tariff, TariffPrice
+from models.tables.catalogue import Tariff, TariffPrice
 from models.tables.network import Premises
 from models.tables.people import Account, Subscriber
 from models.tables.processes import ConnectionApplication, Process
@@ -36,11 +35,9 @@ def register_connection(
         Refusal: the key was used for another order; the premises, tariff or equipment don't exist; the subscriber
             has this service at this place already; the node has no free port.
     """
-    fingerprint = _fingerprint(order)
-    if idempotency_key is not None:
-        known = _known(session, idempotency_key, fingerprint)
-        if known is not None:
-            return known, False
+    known = process_of_key(session, idempotency_key, order)
+    if known is not None:
+        return known, False
     premises = session.get(Premises, order.premises_id)
     if premises is None:
         raise invalid(
@@ -56,7 +53,7 @@ def register_connection(
     port_no = reserve_port(session, premises.node_id, subscription_id)
     process, policy = _process(session, subscriber, account, subscription_id)
     process.opened_by, process.opened_at = actor, at
-    process.idempotency_key, process.request_sha256 = idempotency_key, fingerprint
+    process.idempotency_key, process.request_sha256 = idempotency_key, fingerprint(order)
     session.add(process)
     session.flush()
     session.add(ConnectionApplication(process_id=process.id, equipment=order.equipment))
@@ -70,19 +67,6 @@ def register_connection(
         ),
     )  # fmt: skip
     return process, True
-
-
-def _fingerprint(order: NewConnection) -> bytes:
-    return hashlib.sha256(json.dumps(order.model_dump(mode="json"), sort_keys=True).encode()).digest()
-
-
-def _known(session: Session, idempotency_key: str, fingerprint: bytes) -> Process | None:
-    # Two requests with one key wait here for each other, so that the second finds what the first has made.
-    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 1))"), {"key": idempotency_key})
-    process = session.scalar(select(Process).where(Process.idempotency_key == idempotency_key))
-    if process is not None and process.request_sha256 != fingerprint:
-        raise conflict("idempotency_key_reused", "This Idempotency-Key was used for another request: take a fresh one.")
-    return process
 
 
 def _tariff_on_sale(session: Session, code: str, on: date) -> Tariff:
@@ -125,12 +109,7 @@ def _subscription(session: Session, account: Account, premises: Premises, tariff
 def _process(
     session: Session, subscriber: Subscriber, account: Account, subscription_id: UUID
 ) -> tuple[Process, ConnectionPolicy]:
-    policy = session.scalar(
-        select(Policy)
-        .where(Policy.code == ProcessKind.CONNECTION, Policy.valid_from <= func.now())
-        .order_by(Policy.version.desc())
-        .limit(1)
-    )
+    policy = policies.newest(session, ProcessKind.CONNECTION)
     process_id = session.scalars(select(func.uuidv7())).one()
     process = Process(
         id=process_id, kind=ProcessKind.CONNECTION, workflow_id=f"connection/{process_id}",

@@ -14,7 +14,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import case, func, literal, select, text
+from sqlalchemy import ColumnElement, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from activities.ledger_audit import Finding, TrialBalanceRow, check, trial_balance
@@ -32,6 +32,7 @@ __all__ = [
     "balance_minor",
     "check",
     "debt_minor",
+    "effect_on_balance",
     "post",
     "post_all",
     "reverse",
@@ -229,15 +230,19 @@ def standings_of(session: Session, account_ids: Collection[UUID]) -> dict[UUID, 
     }
 
 
+def effect_on_balance() -> ColumnElement[int]:
+    """What the transfer in the enclosing query did to its subscriber's balance."""
+    return case((Transfer.credit.in_(SUBSCRIBERS_CHART), Transfer.amount_minor), else_=literal(0)) - case(
+        (Transfer.debit.in_(SUBSCRIBERS_CHART), Transfer.amount_minor), else_=literal(0)
+    )
+
+
 def statement(
     session: Session, account_id: UUID, *, limit: int, before: UUID | None = None
 ) -> tuple[list[TransferView], UUID | None]:
     """Transfers of an account, newest first, each with the balance after it, and where the next page starts."""
-    effect = case((Transfer.credit.in_(SUBSCRIBERS_CHART), Transfer.amount_minor), else_=literal(0)) - case(
-        (Transfer.debit.in_(SUBSCRIBERS_CHART), Transfer.amount_minor), else_=literal(0)
-    )
     listed = (
-        select(Transfer, func.sum(effect).over(order_by=Transfer.id).label("balance_minor"))
+        select(Transfer, func.sum(effect_on_balance()).over(order_by=Transfer.id).label("balance_minor"))
         .where(Transfer.account_id == account_id)
         .subquery()
     )

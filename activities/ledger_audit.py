@@ -57,19 +57,58 @@ _RULES: Final = {
     """,
     "an invoice is posted": """
         SELECT invoice.account_id, invoice.number AS subject, invoice.total_minor AS expected_minor,
-               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '1210'), 0) AS found_minor
+               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '1210'), 0)
+               - coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '1210'), 0) AS found_minor
         FROM invoice LEFT JOIN transfer AS posted ON posted.document_id = invoice.id
         GROUP BY invoice.id
     """,
     "an invoice's VAT is posted": """
         SELECT invoice.account_id, invoice.number AS subject, invoice.vat_minor AS expected_minor,
-               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '3130'), 0) AS found_minor
+               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '3130'), 0)
+               - coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '3130'), 0) AS found_minor
         FROM invoice LEFT JOIN transfer AS posted ON posted.document_id = invoice.id
         GROUP BY invoice.id
     """,
+    "a credit note is the sum of its lines": """
+        SELECT invoice.account_id, note.number AS subject, note.total_minor AS expected_minor,
+               coalesce(sum(line.total_minor), 0) AS found_minor
+        FROM credit_note AS note
+        JOIN invoice ON invoice.id = note.invoice_id
+        LEFT JOIN credit_note_line AS line ON line.credit_note_id = note.id
+        GROUP BY note.id, invoice.id
+    """,
+    "a credit note's VAT is the sum of its lines'": """
+        SELECT invoice.account_id, note.number AS subject, note.vat_minor AS expected_minor,
+               coalesce(sum(line.vat_minor), 0) AS found_minor
+        FROM credit_note AS note
+        JOIN invoice ON invoice.id = note.invoice_id
+        LEFT JOIN credit_note_line AS line ON line.credit_note_id = note.id
+        GROUP BY note.id, invoice.id
+    """,
+    "no line is credited beyond what it charges": """
+        SELECT invoice.account_id, invoice.number || ' line ' || line.line_no AS subject,
+               CASE WHEN line.total_minor < 0 THEN greatest(line.total_minor, sum(part.total_minor))
+                    ELSE least(line.total_minor, sum(part.total_minor)) END AS expected_minor,
+               sum(part.total_minor) AS found_minor
+        FROM credit_note_line AS part
+        JOIN credit_note AS note ON note.id = part.credit_note_id
+        JOIN invoice ON invoice.id = note.invoice_id
+        JOIN invoice_line AS line ON line.invoice_id = invoice.id AND line.line_no = part.line_no
+        GROUP BY invoice.id, line.id
+    """,
     "a credit note is posted": """
         SELECT invoice.account_id, note.number AS subject, note.total_minor AS expected_minor,
-               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '1210'), 0) AS found_minor
+               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '1210'), 0)
+               - coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '1210'), 0) AS found_minor
+        FROM credit_note AS note
+        JOIN invoice ON invoice.id = note.invoice_id
+        LEFT JOIN transfer AS posted ON posted.document_id = note.id
+        GROUP BY note.id, invoice.id
+    """,
+    "a credit note's VAT is posted": """
+        SELECT invoice.account_id, note.number AS subject, note.vat_minor AS expected_minor,
+               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '3130'), 0)
+               - coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '3130'), 0) AS found_minor
         FROM credit_note AS note
         JOIN invoice ON invoice.id = note.invoice_id
         LEFT JOIN transfer AS posted ON posted.document_id = note.id

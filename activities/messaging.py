@@ -1,4 +1,4 @@
-"""SMS: a row in the transaction of the step that wants one, and the queue that sends what is due."""
+"""The sending of SMS: what `activities.message_queue` has queued goes when it is due."""
 
 import threading
 import time
@@ -13,28 +13,17 @@ import holidays
 import structlog
 from prometheus_client import Counter
 from pydantic import BaseModel
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
 from temporalio import activity
 from temporalio.exceptions import CancelledError
 
 from activities import message_log
 from activities.gateways.sms import LookUpFailedError, NotSent, OutgoingSms, SendOutcome, SmsGateway
-from activities.message_callbacks import wake_delivery
-from models.contracts.messaging import MessageStatus, Urgency
-from models.contracts.people import Language
-from models.contracts.refusals import not_found
+from models.contracts.messaging import MessageStatus
 from models.database import Database
 from models.rules.quiet_hours import next_allowed, quiet_begins
 from models.rules.sms_failures import FailureClass
-from models.rules.sms_segments import segment_count
-from models.rules.sms_texts import Template, sms_text
-from models.tables.messages import Message
-from models.tables.people import Staff, Subscriber
 from settings import Settings
 
-NO_PHONE_REASON = "no_phone"
 BATCH_SIZE = 100
 BATCH_SECONDS = 30.0
 """A batch claims nothing more after this, so that an attempt of the activity stays short."""
@@ -64,65 +53,6 @@ class DeliveryBatch(BaseModel):
     def handled(self) -> int:
         """How many messages changed their status or their time."""
         return self.sent + self.withdrawn + self.failed + self.postponed + self.unknown
-
-
-def queue_message(
-    session: Session,
-    *,
-    key: str,
-    template: Template,
-    facts: dict[str, str],
-    urgency: Urgency,
-    at: datetime,
-    subscriber_id: UUID | None = None,
-    staff_id: UUID | None = None,
-    process_id: UUID | None = None,
-    unless_paid_invoice_id: UUID | None = None,
-) -> UUID:
-    """Ask for one SMS to a subscriber or a member of staff; asked again with the same key it is the same SMS.
-
-    It is written in the recipient's language and sent once the transaction is committed, notices within the permitted
-    hours. Where the recipient opted out or has no number it is kept as withdrawn, with the reason. With
-    `unless_paid_invoice_id` it is withdrawn instead of sent once that invoice is settled.
-
-    Raises:
-        Refusal: there is no such recipient.
-        ValueError: not exactly one recipient, or a fact that the template needs is missing.
-    """
-    phone, language, withdrawn = _recipient(session, subscriber_id, staff_id)
-    body = sms_text(template, language, facts)
-    status = MessageStatus.QUEUED if withdrawn is None else MessageStatus.WITHDRAWN
-    message_id: UUID | None = session.scalar(
-        insert(Message)
-        .values(
-            key=key, subscriber_id=subscriber_id, staff_id=staff_id, process_id=process_id, recipient=phone,
-            template=template.value, language=language, body=body, segments=segment_count(body), urgency=urgency,
-            status=status, error_code=withdrawn, not_before=at, created_at=at,
-            settled_at=None if withdrawn is None else at, unless_paid_invoice_id=unless_paid_invoice_id,
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
-        .returning(Message.id)
-    )  # fmt: skip
-    if message_id is None:
-        return session.scalars(select(Message.id).where(Message.key == key)).one()
-    if withdrawn is None:
-        wake_delivery(session)
-    return message_id
-
-
-def _recipient(session: Session, subscriber_id: UUID | None, staff_id: UUID | None) -> tuple[str, Language, str | None]:
-    if (subscriber_id is None) == (staff_id is None):
-        raise ValueError("an SMS goes to a subscriber or to a member of staff")
-    if subscriber_id is not None:
-        subscriber = session.get(Subscriber, subscriber_id)
-        if subscriber is None:
-            raise not_found("subscriber_unknown", "There is no such subscriber: register them first.")
-        opted_out = message_log.OPTED_OUT_REASON if subscriber.sms_opt_out_at is not None else None
-        return subscriber.phone, subscriber.language, opted_out
-    staff = session.get(Staff, staff_id)
-    if staff is None:
-        raise not_found("staff_unknown", "There is no such member of staff.")
-    return staff.phone or "", staff.language, None if staff.phone else NO_PHONE_REASON
 
 
 class MessagingActivities:

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import typst
 
-from models.contracts.documents import DocumentKind
 from models.contracts.people import Language
 from models.rules.money import tenge
 
@@ -26,8 +25,8 @@ UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 """Control and format characters: one of them can turn the order of a line round and fake what it says."""
 
 
-def print_pdf(kind: DocumentKind, number: str, facts: dict[str, Any]) -> bytes:
-    """The document as PDF, in the language and with the date that the facts name.
+def print_pdf(kind: str, number: str, facts: dict[str, Any]) -> bytes:
+    """The document as PDF, in the language and with the date that the facts name; `kind` names its template.
 
     A character that no font here has (an emoji) is shown as a box. PDF/A allows no such box, so that document
     becomes plain PDF.
@@ -56,7 +55,7 @@ def _midnight(facts: dict[str, Any]) -> int:
     return int(datetime.combine(day, time(), ZoneInfo(facts["operator"]["timezone"])).timestamp())
 
 
-def _compiled(kind: DocumentKind, data: str, made_at: int, standards: list[Any]) -> bytes:
+def _compiled(kind: str, data: str, made_at: int, standards: list[Any]) -> bytes:
     return typst.compile(
         TEMPLATES / f"{kind}.typ",
         root=TEMPLATES,

@@ -4,13 +4,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from models.contracts.processes import PROCESS_ACTOR, ProcessStatus
 from models.contracts.refusals import not_found
-from models.tables.processes import Process, ProcessStage, TimelineEntry
+from models.tables.processes import Process, TimelineEntry
+
+# Every step of every process says where it stands and what it did: in as few statements as that needs.
+_TELL = text("""
+    INSERT INTO timeline_entry (process_id, key, event, at, actor, facts)
+    VALUES (:process_id, :key, :event, :at, :actor, :facts)
+    ON CONFLICT (process_id, key) DO NOTHING
+    RETURNING id
+""").bindparams(bindparam("facts", type_=JSONB))
+_ENTER_STAGE = text("""
+    WITH moved AS (UPDATE process SET stage = :stage, waiting_for = :waiting_for WHERE id = :process_id)
+    INSERT INTO process_stage (process_id, name, entered_at) VALUES (:process_id, :stage, :at)
+    ON CONFLICT (process_id, name) DO UPDATE SET entered_at = excluded.entered_at
+""")
 
 
 def get_process(session: Session, process_id: UUID) -> Process:
@@ -39,25 +52,20 @@ def tell(
 
     `event` names a sentence of `models/rules/timeline_texts.py`, `facts` fill it. Answers whether it was new.
     """
-    statement = (
-        insert(TimelineEntry)
-        .values(process_id=process_id, key=key or event, event=event, at=at, actor=actor, facts=facts or {})
-        .on_conflict_do_nothing(index_elements=["process_id", "key"])
-        .returning(TimelineEntry.id)
-    )
-    return session.scalar(statement) is not None
+    entry = {
+        "process_id": process_id, "key": key or event, "event": event, "at": at, "actor": actor, "facts": facts or {}
+    }  # fmt: skip
+    return session.scalar(_TELL, entry) is not None
 
 
 def enter_stage(
     session: Session, process_id: UUID, stage: str, *, at: datetime, waiting_for: str | None = None
 ) -> None:
-    """Say that the process stands in `stage` now, and what it waits for."""
-    session.execute(update(Process).where(Process.id == process_id).values(stage=stage, waiting_for=waiting_for))
-    session.execute(
-        insert(ProcessStage)
-        .values(process_id=process_id, name=stage, entered_at=at)
-        .on_conflict_do_update(index_elements=["process_id", "name"], set_={"entered_at": at})
-    )
+    """Say that the process stands in `stage` now, and what it waits for.
+
+    A `Process` that the session has read already keeps what it read.
+    """
+    session.execute(_ENTER_STAGE, {"process_id": process_id, "stage": str(stage), "waiting_for": waiting_for, "at": at})
 
 
 def close(

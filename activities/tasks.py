@@ -1,5 +1,6 @@
 """Staff tasks: one pattern for all processes. Opened by a process, completed by a person, once."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities.messaging import queue_message
+from activities.message_queue import queue_message
 from activities.processes import enter_stage, tell
 from activities.task_effects import EFFECTS, Completion
 from models.contracts.forms import FORMS, Form
@@ -21,6 +22,7 @@ from models.contracts.processes import (
     TaskClaim,
     TaskDone,
     TaskKind,
+    TaskOpened,
     TaskOrder,
     TaskStatus,
     TaskTime,
@@ -31,7 +33,7 @@ from models.database import Database
 from models.rules.sentences import TASK_TITLES
 from models.rules.sms_texts import Template
 from models.tables.people import Staff
-from models.tables.processes import Task, TaskSubmission
+from models.tables.processes import Task, TaskSubmission, TimelineEntry
 from settings import Settings
 
 DEPARTMENT: dict[TaskKind, Role] = {
@@ -98,6 +100,15 @@ def is_repetition(task: Task, outcome: str, data: dict[str, Any]) -> bool:
     raise conflict("task_not_open", f"This task {said}: read it again before you go on.")
 
 
+def withdraw_forgotten(session: Session, process_id: UUID, *, kind: TaskKind | None = None, at: datetime) -> None:
+    """Take back tasks that the process opened, forgot in a crash, and went on without: the world had changed."""
+    forgotten = select(Task).where(Task.process_id == process_id, Task.status == TaskStatus.OPEN)
+    if kind is not None:
+        forgotten = forgotten.where(Task.kind == kind)
+    for task in session.scalars(forgotten.with_for_update()).all():
+        _withdraw(session, task, at)
+
+
 class TaskActivities:
     """What a process does with its tasks; each is one transaction, and repeating it changes nothing."""
 
@@ -106,25 +117,29 @@ class TaskActivities:
         self._settings = settings
 
     @activity.defn(name="task.open")
-    def open(self, order: TaskOrder) -> None:
-        """Open a task and let the process stand in the task's stage, waiting for the department."""
+    def open(self, order: TaskOrder) -> TaskOpened:
+        """Open a task and let the process stand in the task's stage, waiting for the department.
+
+        Opened before, it is that task: after a crash the process does not know that it has it, nor under which id.
+        """
+        key = f"task_opened:{order.kind}:{order.ordinal}"
+        department = DEPARTMENT[order.kind]
+        facts = {
+            "department": department, "task": order.kind, "task_id": str(order.task_id),
+            "due_at": order.due_at.isoformat(),
+        }  # fmt: skip
         with self._database.transaction() as session:
-            department = DEPARTMENT[order.kind]
-            opened = session.scalar(
-                insert(Task)
-                .values(
+            if not tell(session, order.process_id, "task_opened", key=key, at=order.at, facts=facts):
+                return TaskOpened(task_id=_opened_before(session, order.process_id, key))
+            session.execute(
+                insert(Task).values(
                     id=order.task_id, process_id=order.process_id, kind=order.kind, department=department,
                     facts=order.facts, opened_at=order.at, due_at=order.due_at,
                 )
-                .on_conflict_do_nothing(index_elements=["id"])
-                .returning(Task.id)
             )  # fmt: skip
-            if opened is None:
-                return
             if order.stage is not None:
                 enter_stage(session, order.process_id, order.stage, at=order.at, waiting_for=f"task:{order.kind}")
-            facts = {"department": department, "task": order.kind, "due_at": order.due_at.isoformat()}
-            tell(session, order.process_id, "task_opened", key=f"task_opened:{order.task_id}", at=order.at, facts=facts)
+            return TaskOpened(task_id=order.task_id)
 
     @activity.defn(name="task.complete")
     def complete(self, order: TaskActOrder) -> TaskDone:
@@ -194,13 +209,8 @@ class TaskActivities:
         """Take back a task that nobody needs any more."""
         with self._database.transaction() as session:
             task = get_task(session, moment.task_id, lock=True)
-            if task.status != TaskStatus.OPEN:
-                return
-            task.status = TaskStatus.WITHDRAWN
-            tell(
-                session, task.process_id, "task_withdrawn", key=f"task_withdrawn:{task.id}", at=moment.at,
-                facts={"task": task.kind},
-            )  # fmt: skip
+            if task.status == TaskStatus.OPEN:
+                _withdraw(session, task, moment.at)
 
     @activity.defn(name="task.note_refused_act")
     def note_refused_act(self, refused: RefusedAct) -> None:
@@ -208,6 +218,16 @@ class TaskActivities:
         with self._database.transaction() as session:
             facts = {"detail": refused.detail}
             tell(session, refused.process_id, "act_refused", key=refused.key, at=refused.at, facts=facts)
+
+
+def _opened_before(session: Session, process_id: UUID, key: str) -> UUID:
+    opened = select(TimelineEntry.facts).where(TimelineEntry.process_id == process_id, TimelineEntry.key == key)
+    return UUID(session.execute(opened).scalar_one()["task_id"])
+
+
+def _withdraw(session: Session, task: Task, at: datetime) -> None:
+    task.status = TaskStatus.WITHDRAWN
+    tell(session, task.process_id, "task_withdrawn", key=f"task_withdrawn:{task.id}", at=at, facts={"task": task.kind})
 
 
 def _data_of(session: Session, order: TaskActOrder) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from activities import crews
-from activities.messaging import queue_message
+from activities.message_queue import queue_message
 from activities.processes import tell
 from models.contracts.messaging import Urgency
 from models.rules.sms_texts import Template
@@ -18,12 +19,17 @@ def book_visit(
     session: Session, process: Process, *, crew_id: UUID, starts_at: datetime, at: datetime, actor: str, key: str,
     zone: ZoneInfo,
 ) -> None:  # fmt: skip
-    """Book a slot, or move the visit to another one, and let the subscriber know by SMS.
+    """Book a slot, or move the visit to another one, and tell the subscriber by SMS; nothing where it is so already.
 
     Raises:
         Refusal: as `crews.book` does.
     """
-    moved = crews.visit_of(session, process.id) is not None
+    # Two at once for one process would not see each other's visit.
+    session.execute(select(Process.id).where(Process.id == process.id).with_for_update(key_share=True))
+    booked = crews.visit_of(session, process.id)
+    if booked is not None and (booked[0].id, booked[1][0]) == (crew_id, starts_at):
+        return
+    moved = booked is not None
     starts, ends = crews.book(session, process.id, crew_id=crew_id, starts_at=starts_at, at=at, zone=zone)
     event = "visit_moved" if moved else "visit_booked"
     tell(

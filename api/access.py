@@ -121,6 +121,8 @@ class _BankAccess:
         """
         if credentials is None:
             raise Unauthenticated("Basic", "Send the bank's user and password by HTTP Basic.")
+        if "\0" in credentials.username:
+            raise Unauthenticated("Basic", "User or password of the bank is wrong.")
         with ctx.database.transaction() as session:
             bank = session.scalar(select(Bank).where(Bank.username == credentials.username, Bank.active))
         expected = bank.password_sha256 if bank is not None else bytes(32)
@@ -138,7 +140,9 @@ def _is_within(address: str, networks: list[str]) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in ipaddress.ip_network(network) for network in networks)
+    # A socket for both families shows IPv4 callers as ::ffff:a.b.c.d.
+    caller = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(caller in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
 bank_access = _BankAccess()

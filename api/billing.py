@@ -1,4 +1,4 @@
-"""Invoices and payments, as accounting works with them."""
+"""Payments, as accounting works with them."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -6,27 +6,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from activities import invoicing, payments
+from activities import payments
 from api.access import StaffCaller, staff
 from api.context import Ctx
 from api.pages import Page, PageQuery
 from api.problems import PROBLEMS
 from models.contracts.bank import AccountChoice, PaymentStatus, PaymentView, Reversal
-from models.contracts.billing import InvoiceView
 from models.contracts.people import Role
 
 router = APIRouter(prefix="/v1", tags=["billing"], responses=PROBLEMS)
 
 Accounting = Annotated[StaffCaller, Depends(staff(Role.ACCOUNTING))]
-AccountingOrOperator = Annotated[StaffCaller, Depends(staff(Role.ACCOUNTING, Role.OPERATOR))]
-
-
-@router.get("/invoices/{invoice_id}")
-def get_invoice(invoice_id: UUID, ctx: Ctx, caller: AccountingOrOperator) -> InvoiceView:
-    """An invoice with its lines, tax, totals, and the payments that cover it."""
-    del caller
-    with ctx.database.transaction() as session:
-        return invoicing.view(session, invoice_id)
 
 
 @router.get("/payments")

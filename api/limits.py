@@ -8,20 +8,25 @@ from limits.strategies import FixedWindowRateLimiter
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access import client_address
 from api.problems import problem
 from settings import Settings
+
+_UNAUTHORISED = 401
+_MOST_DISCARDED_BYTES = 64 * 1024 * 1024
 
 
 class Limits:
     """ASGI middleware: bodies up to `max_body_bytes`, and so many requests a second for each credential.
 
-    The rate is counted per API process. Without credentials the caller's address is what is counted, so that
-    guessing tokens is slow as well.
+    The rate is counted per API process. Requests without credentials, and those whose credentials turn out to be
+    wrong, are counted by the caller's address, so that guessing is slow however many tokens are tried.
     """
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
         self._max_body_bytes = settings.max_body_bytes
+        self._trusted_proxies = settings.trusted_proxies
         self._rate = RateLimitItemPerSecond(settings.requests_per_second)
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
@@ -31,7 +36,8 @@ class Limits:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        if not self._limiter.hit(self._rate, _who(request)):
+        address = client_address(request, self._trusted_proxies)
+        if not self._may_ask(request, address):
             answer = problem(
                 429, "too_many_requests", "Slow down: repeat the request in a second.", headers={"Retry-After": "1"}
             )
@@ -42,32 +48,48 @@ class Limits:
             answer = problem(413, "body_too_large", f"Send at most {self._max_body_bytes} bytes.")
             await answer(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        await self._app(scope, _replay(body, receive), self._counting_wrong_credentials(address, send))
+
+    def _may_ask(self, request: Request, address: str) -> bool:
+        credential = request.headers.get("authorization")
+        if credential is None:
+            return self._limiter.hit(self._rate, "address", address)
+        if not self._limiter.test(self._rate, "wrong", address):
+            return False
+        return self._limiter.hit(self._rate, "credential", hashlib.sha256(credential.encode()).hexdigest())
+
+    def _counting_wrong_credentials(self, address: str, send: Send) -> Send:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == _UNAUTHORISED:
+                self._limiter.hit(self._rate, "wrong", address)
+            await send(message)
+
+        return counted
 
     async def _body(self, request: Request, receive: Receive) -> bytes | None:
+        """The body, or None where it is too large.
+
+        What is too large is read and thrown away, up to a point: a caller who is cut off while sending would see a
+        broken connection and never the answer.
+        """
         declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self._max_body_bytes:
+        if declared.isdigit() and int(declared) > _MOST_DISCARDED_BYTES:
             return None
         chunks: list[bytes] = []
         size = 0
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                return b"".join(chunks)
+                break
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self._max_body_bytes:
-                return None
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return b"".join(chunks)
-
-
-def _who(request: Request) -> str:
-    credential = request.headers.get("authorization")
-    if credential is None:
-        return request.client.host if request.client else "unknown"
-    return hashlib.sha256(credential.encode()).hexdigest()
+            if size <= self._max_body_bytes:
+                chunks.append(chunk)
+            else:
+                chunks.clear()
+            if size > _MOST_DISCARDED_BYTES or not message.get("more_body", False):
+                break
+        return b"".join(chunks) if size <= self._max_body_bytes else None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -11,6 +11,7 @@ from api.access import StaffCaller, staff
 from api.context import Ctx
 from api.pages import Page, PageQuery, page_of
 from api.problems import PROBLEMS
+from models.contracts.billing_run import BillingPolicy
 from models.contracts.connection import ConnectionPolicy
 from models.contracts.people import Role
 from models.contracts.processes import ProcessKind
@@ -19,7 +20,7 @@ from models.tables.catalogue import Policy
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"], responses=PROBLEMS)
 
-POLICIES: dict[str, type[BaseModel]] = {ProcessKind.CONNECTION: ConnectionPolicy}
+POLICIES: dict[str, type[BaseModel]] = {ProcessKind.CONNECTION: ConnectionPolicy, "billing": BillingPolicy}
 
 
 class PolicyView(BaseModel):

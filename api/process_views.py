@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from models.contracts.billing_process import BillingStage
 from models.contracts.connection import ConnectionStage
 from models.contracts.forms import FORMS
 from models.contracts.people import Language
@@ -27,7 +28,10 @@ from models.tables.people import Account, Bank, Staff
 from models.tables.processes import Process, ProcessStage, Task, TimelineEntry
 from settings import Settings
 
-STAGES: dict[ProcessKind, Sequence[str]] = {ProcessKind.CONNECTION: list(ConnectionStage)}
+STAGES: dict[ProcessKind, Sequence[str]] = {
+    ProcessKind.CONNECTION: list(ConnectionStage),
+    ProcessKind.BILLING_RUN: list(BillingStage),
+}
 
 
 def process_view(
@@ -49,9 +53,7 @@ def process_views(
     for stage in session.scalars(select(ProcessStage).where(ProcessStage.process_id.in_(ids))):
         entered.setdefault(stage.process_id, {})[stage.name] = stage.entered_at
     accounts = {process.account_id for process in processes}
-    numbers = dict(
-        session.execute(select(Account.id, Account.account_no).where(Account.id.in_(accounts))).all()
-    )
+    numbers = dict(session.execute(select(Account.id, Account.account_no).where(Account.id.in_(accounts))).all())
     return [
         ProcessView(
             id=process.id,
@@ -150,6 +152,7 @@ def timeline_views(
 
 _OTHERS: dict[str, dict[Language, str]] = {
     "process": {Language.EN: "The process", Language.RU: "Процесс", Language.KK: "Үдеріс"},
+    "schedule": {Language.EN: "The schedule", Language.RU: "Расписание", Language.KK: "Кесте"},
     "temporal-ui": {
         Language.EN: "Somebody in the Temporal UI", Language.RU: "Пользователь Temporal UI",
         Language.KK: "Temporal UI пайдаланушысы",

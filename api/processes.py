@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
-from activities.processes import get_process, request_cancellation
+from activities.processes import get_process, request_cancellation, tell
 from api.access import StaffCaller, staff
 from api.context import Ctx
 from api.headers import AskedLanguage
@@ -16,6 +16,7 @@ from api.pages import Page, PageQuery
 from api.problems import PROBLEMS
 from api.process_views import process_view, process_views, timeline_views
 from models.contracts.engine import CANCEL_PROCESS, RESCHEDULE_VISIT
+from models.contracts.instants import PlausibleInstant
 from models.contracts.people import Role
 from models.contracts.processes import (
     CancelRequest,
@@ -27,7 +28,7 @@ from models.contracts.processes import (
     Rescheduling,
     TimelineView,
 )
-from models.contracts.refusals import conflict
+from models.contracts.refusals import Refusal, conflict
 from models.tables.processes import Process, TimelineEntry
 
 router = APIRouter(prefix="/v1/processes", tags=["processes"], responses=PROBLEMS)
@@ -47,7 +48,7 @@ class NewVisitTime(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     crew_id: UUID
-    starts_at: datetime
+    starts_at: PlausibleInstant
 
 
 @router.get("")
@@ -105,15 +106,27 @@ def cancel_process(
     caller: Annotated[StaffCaller, Depends(staff(Role.OPERATOR, Role.OPS))],
 ) -> ProcessView:
     """Cancel a process: it gives back what it took, in reverse order. Its last SMS tells the subscriber."""
+    ctx.engine.probe()
     now = datetime.now(UTC)
     with ctx.database.transaction() as session:
         process = get_process(session, process_id)
-        if process.status is not ProcessStatus.OPEN:
-            raise conflict("process_ended", f"This process is {process.status} already.")
+        _check_open(process)
         request_id = request_cancellation(session, process_id, reason=cancellation.reason, actor=caller.actor, at=now)
     request = CancelRequest(actor=caller.actor, request_id=request_id)
-    ctx.engine.update(process.workflow_id, CANCEL_PROCESS, request, ProcessState)
+    try:
+        ctx.engine.update(process.workflow_id, CANCEL_PROCESS, request, ProcessState)
+    except Refusal as refusal:
+        # The timeline must not leave it at somebody cancelling what goes on.
+        with ctx.database.transaction() as session:
+            facts = {"detail": refusal.detail}
+            tell(session, process_id, "cancel_refused", key=f"cancel_refused:{request_id}", at=now, facts=facts)
+        raise
     return read_process(process_id, ctx, caller)
+
+
+def _check_open(process: Process) -> None:
+    if process.status is not ProcessStatus.OPEN:
+        raise conflict("process_ended", f"This process is {process.status} already.")
 
 
 @router.post("/{process_id}/reschedule")
@@ -126,6 +139,7 @@ def reschedule_visit(
     """Move a booked visit to another slot; a refusal leaves it where it was."""
     with ctx.database.transaction() as session:
         process = get_process(session, process_id)
+        _check_open(process)
     move = Rescheduling(process_id=process_id, crew_id=order.crew_id, starts_at=order.starts_at, actor=caller.actor)
     ctx.engine.update(process.workflow_id, RESCHEDULE_VISIT, move, ProcessState)
     return read_process(process_id, ctx, caller)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import Range, insert
 from sqlalchemy.orm import Session
@@ -31,6 +31,8 @@ router = APIRouter(prefix="/v1", tags=["reference data"], responses=PROBLEMS)
 AnyStaff = Annotated[StaffCaller, Depends(staff())]
 Admin = Annotated[StaffCaller, Depends(staff(Role.ADMIN))]
 Paging = Annotated[PageQuery, Depends()]
+SlotDay = Annotated[date, Query(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+"""Far enough from the ends of the calendar that any zone can be reckoned with."""
 
 
 @router.get("/tariffs")
@@ -53,7 +55,7 @@ def _tariff_view(tariff: Tariff, fee_minor: int | None) -> TariffView:
     return TariffView(
         id=tariff.id, code=tariff.code, title=tariff.title, charging=tariff.charging,
         connection_fee=kzt(tariff.connection_fee_minor), monthly_fee=None if fee_minor is None else kzt(fee_minor),
-        first_period_upfront=tariff.first_period_upfront,
+        vat_mode=tariff.vat_mode, first_period_upfront=tariff.first_period_upfront,
     )  # fmt: skip
 
 
@@ -67,6 +69,7 @@ def add_tariff(new: NewTariff, ctx: Ctx, caller: Admin) -> TariffView:
             .values(
                 code=new.code, title=new.title, charging=new.charging, connection_fee_minor=new.connection_fee_minor,
                 first_period_upfront=new.first_period_upfront, network_profile=new.network_profile,
+                vat_mode=new.vat_mode,
             )
             .on_conflict_do_nothing(index_elements=["code"])
             .returning(Tariff.id)
@@ -198,6 +201,8 @@ def _crew_view(crew: Crew) -> CrewView:
 def add_crew(new: NewCrew, ctx: Ctx, caller: Admin) -> CrewView:
     """Add a crew with its working day."""
     del caller
+    if new.opens_at.tzinfo is not None or new.closes_at.tzinfo is not None:
+        raise invalid("time_with_zone", "Give times of the day without a zone.", {"opens_at": "as in 09:00"})
     if new.closes_at <= new.opens_at:
         raise invalid("day_too_short", "Mend the working day.", {"closes_at": "must be after opens_at"})
     with ctx.database.transaction() as session:
@@ -210,7 +215,7 @@ def add_crew(new: NewCrew, ctx: Ctx, caller: Admin) -> CrewView:
 
 
 @router.get("/crews/{crew_id}/slots")
-def list_slots(crew_id: UUID, on: date, ctx: Ctx, caller: AnyStaff) -> Page[SlotView]:
+def list_slots(crew_id: UUID, on: SlotDay, ctx: Ctx, caller: AnyStaff) -> Page[SlotView]:
     """The slots of a crew's day, each with whether it is free."""
     del caller
     with ctx.database.transaction() as session:

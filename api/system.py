@@ -1,5 +1,6 @@
 """Whether the API is alive and ready, and its figures. Open to everybody who reaches it; they name no person."""
 
+import structlog
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -10,12 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.context import Context, Ctx
 from api.engine import EngineAway
+from api.problems import documented
 from models.contracts.processes import ProcessStatus, TaskStatus
 from models.tables.messages import Message
 from models.tables.outbox import Outbox
 from models.tables.processes import Process, Task
 
-router = APIRouter(tags=["system"])
+_log = structlog.get_logger()
+router = APIRouter(tags=["system"], responses=documented(429))
 
 
 class Health(BaseModel):
@@ -65,7 +68,12 @@ def _engine_answers(ctx: Context) -> bool:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def read_metrics(ctx: Ctx) -> Response:
     """Prometheus: this process's requests, and what the database says of the whole operation."""
-    figures = generate_latest(REGISTRY) + generate_latest(_operation(ctx))
+    figures = generate_latest(REGISTRY)
+    try:
+        figures += generate_latest(_operation(ctx))
+    except SQLAlchemyError:
+        # The process's own figures are wanted most when the database is away.
+        _log.warning("metrics_without_database")
     return Response(figures, media_type=CONTENT_TYPE_LATEST)
 
 

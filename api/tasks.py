@@ -14,13 +14,14 @@ from activities.processes import get_process, workflow_id_of
 from activities.tasks import get_task, is_repetition, submit
 from api.access import StaffCaller, staff
 from api.context import Context, Ctx
+from api.engine import EngineAway
 from api.pages import Page, PageQuery, page_of
 from api.problems import PROBLEMS
 from api.process_views import task_view, with_examples
 from models.contracts.engine import CLAIM_TASK, COMPLETE_TASK
 from models.contracts.people import Role
 from models.contracts.processes import TaskAct, TaskClaim, TaskDone, TaskKind, TaskStatus, TaskView
-from models.contracts.refusals import forbidden
+from models.contracts.refusals import Refusal, conflict, forbidden
 from models.tables.processes import Task
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=PROBLEMS)
@@ -71,8 +72,10 @@ def claim_task(task_id: UUID, ctx: Ctx, caller: AnyStaff) -> TaskView:
     with ctx.database.transaction() as session:
         task = get_task(session, task_id)
         _check_department(task, caller)
+        if task.status is not TaskStatus.OPEN:
+            raise conflict("task_not_open", f"This task is {task.status}: there is nothing left to take on.")
         workflow_id = workflow_id_of(session, task.process_id)
-    ctx.engine.update(workflow_id, CLAIM_TASK, TaskClaim(task_id=task_id, staff_id=caller.id, at=now), TaskClaim)
+    _ask(ctx, workflow_id, CLAIM_TASK, TaskClaim(task_id=task_id, staff_id=caller.id, at=now), TaskClaim)
     return read_task(task_id, ctx, caller)
 
 
@@ -89,8 +92,18 @@ def complete_task(task_id: UUID, completion: TaskCompletion, ctx: Ctx, caller: A
             session, task, outcome=completion.outcome, data=completion.data, actor=caller.actor, source=caller.source
         )
     act = TaskAct(task_id=task_id, outcome=completion.outcome, actor=caller.actor, submission_id=submission_id)
-    ctx.engine.update(workflow_id, COMPLETE_TASK, act, TaskDone)
+    _ask(ctx, workflow_id, COMPLETE_TASK, act, TaskDone)
     return read_task(task_id, ctx, caller)
+
+
+def _ask(ctx: Context, workflow_id: str, update: str, act: BaseModel, answer: type[BaseModel]) -> None:
+    """Let the process act. A task of its own that it does not know it is about to open again, after a crash."""
+    try:
+        ctx.engine.update(workflow_id, update, act, answer)
+    except Refusal as refusal:
+        if refusal.slug == "task_unknown":
+            raise EngineAway from refusal
+        raise
 
 
 def _check_department(task: Task, caller: StaffCaller) -> None:

@@ -56,14 +56,15 @@ class TemporalServer:
         self.environment = self.run(start())
 
     @classmethod
-    def local(cls) -> Self:
-        """The development server, with the search attributes that production has."""
+    def local(cls, *arguments: str) -> Self:
+        """The development server, with the search attributes that production has, and more arguments if need be."""
         return cls(
             lambda: WorkflowEnvironment.start_local(
                 dev_server_existing_path=binary("temporal"),
                 data_converter=pydantic_data_converter,
                 search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES],
                 dev_server_log_level="error",
+                dev_server_extra_args=arguments,
             )
         )
 

@@ -16,7 +16,8 @@ from temporalio.testing import ActivityEnvironment
 import migrations
 from activities.gateways.local_sms import LocalSmsGateway
 from activities.gateways.sms import LookUpFailedError, NotSent, OutgoingSms, SendOutcome, SmsGateway
-from activities.messaging import DeliveryBatch, MessagingActivities, queue_message
+from activities.message_queue import queue_message
+from activities.messaging import DeliveryBatch, MessagingActivities
 from models.contracts.bank import PaymentStatus
 from models.contracts.billing import InvoiceKind
 from models.contracts.messaging import MessageStatus, Urgency

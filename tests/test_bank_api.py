@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from activities import ledger
-from api import bank, billing
+from api import bank, billing, invoices
 from models.contracts.people import Role
 from models.database import Database
 from tests import factories
@@ -28,7 +28,7 @@ def customer(database: Database) -> Customer:
 
 @pytest.fixture
 def client(database: Database) -> ApiClient:
-    return api_with(database, bank.router, billing.router)
+    return api_with(database, bank.router, billing.router, invoices.router)
 
 
 def body(customer: Customer, amount_minor: int = 500_000, **other: Any) -> dict[str, Any]:

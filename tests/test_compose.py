@@ -20,7 +20,8 @@ import yaml
 
 from settings import Settings
 from tests.engines import TemporalServer, binary
-from workers.local_servers import PostgreSQL, free_port
+from workers.local_servers import PostgreSQL
+from workers.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -75,7 +75,7 @@ def test_a_document_is_reversed_once_and_leaves_nothing(database: Database) -> N
         "TRUNCATE transfer CASCADE",
         "UPDATE invoice SET total_minor = 0, net_minor = 0, vat_minor = 0",
         "DELETE FROM allocation",
-        "TRUNCATE credit_note",
+        "TRUNCATE credit_note CASCADE",
     ],
 )
 def test_the_database_itself_refuses_to_change_what_was_posted(database: Database, forbidden: str) -> None:

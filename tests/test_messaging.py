@@ -12,7 +12,7 @@ from temporalio.exceptions import CancelledError
 from temporalio.testing import ActivityEnvironment
 
 from activities.gateways.sms import NotSent, OutgoingSms, SendOutcome
-from activities.messaging import queue_message
+from activities.message_queue import queue_message
 from models.contracts.messaging import MessageStatus, Urgency
 from models.contracts.people import Language, Role
 from models.contracts.refusals import Refusal

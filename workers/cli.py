@@ -1,4 +1,4 @@
-"""The command line: `abonent run`, `worker`, `api`, `migrate`, `seed`, `credentials`, `ledger-check`, `demo`.
+"""The command line: `abonent run`, `worker`, `api`, `migrate`, `seed`, `credentials`, `ledger-check`, and so on.
 
 What a command needs is imported when it runs, so that each starts quickly.
 """
@@ -8,10 +8,14 @@ What a command needs is imported when it runs, so that each starts quickly.
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr, ValidationError
 
@@ -19,6 +23,9 @@ from models.contracts.people import Role
 from models.database import Database
 from settings import Settings, load
 from workers.failures import PersonMustAct
+
+if TYPE_CHECKING:
+    from activities.ledger_audit import TrialBalanceRow
 
 Command = Callable[[Settings, argparse.Namespace], int | None]
 
@@ -66,7 +73,19 @@ def _parser() -> argparse.ArgumentParser:
     issuing.add_argument("--role", choices=[*Role], help="staff who are not known yet: their role")
     issuing.add_argument("--title", help="whoever is not known yet: the full name, or the bank's")
     issuing.add_argument("--allow", action="append", default=[], metavar="NETWORK", help="a bank's addresses")
-    add("ledger-check", _ledger_check, "Compare every balance and total with what it is made of.")
+    checking = add(
+        "ledger-check",
+        _ledger_check,
+        "Compare every balance and total with what it is made of; for a range of dates, a trial balance too.",
+    )
+    checking.add_argument("--from", dest="from_on", type=date.fromisoformat, metavar="DATE", help="the first day")
+    checking.add_argument(
+        "--until", dest="until_on", type=date.fromisoformat, metavar="DATE", help="the day after the last one"
+    )
+    printing = add("print-invoices", _print_invoices, "Print the PDFs of a month's invoices; goes on where it was.")
+    printing.add_argument("period", metavar="PERIOD", help="the billed month, such as 2026-11")
+    printing.add_argument("folder", metavar="FOLDER", type=Path, help="where the files go")
+    printing.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many print at once")
     add("demo", _demo, "Play the story against the running product, and fail where it goes wrong.")
     return parser
 
@@ -146,15 +165,56 @@ def _credentials(settings: Settings, chosen: argparse.Namespace) -> None:
     print(json.dumps(issued, ensure_ascii=False))
 
 
-def _ledger_check(settings: Settings, _: argparse.Namespace) -> int:
-    from activities.ledger_audit import check
+def _ledger_check(settings: Settings, chosen: argparse.Namespace) -> int:
+    from activities.ledger_audit import check, trial_balance
 
+    from_on = chosen.from_on or date(2000, 1, 1)
+    until_on = chosen.until_on or datetime.now(tz=settings.zone).date() + timedelta(days=1)
+    if until_on <= from_on:
+        raise CommandFailed("--until is the day after the last one: it must come after --from")
     with _database(settings) as database, database.transaction() as session:
         findings = check(session)
+        if chosen.from_on or chosen.until_on:
+            _print_trial_balance(trial_balance(session, from_on=from_on, until_on=until_on), from_on, until_on)
     for finding in findings:
         print(f"{finding.rule}: {finding.subject}: expected {finding.expected_minor}, found {finding.found_minor}")
     print(f"The ledger is {'right' if not findings else 'WRONG'}: {len(findings)} findings.")
     return 1 if findings else 0
+
+
+def _print_trial_balance(rows: Sequence["TrialBalanceRow"], from_on: date, until_on: date) -> None:
+    from models.rules.money import tenge
+
+    print(f"Trial balance from {from_on} until {until_on} (the day after the last one):")
+    print(f"{'':4} {'opening':>24} {'debit':>24} {'credit':>24} {'closing':>24}")
+    for row in rows:
+        sums = (row.opening_minor, row.debit_minor, row.credit_minor, row.closing_minor)
+        if any(sums):
+            print(row.code, *(f"{tenge(amount):>24}" for amount in sums), "", row.title)
+    totals = [sum(column) for column in zip(*((row.debit_minor, row.credit_minor) for row in rows), strict=True)]
+    print(f"{'':4} {'':24}", *(f"{tenge(amount):>24}" for amount in totals))
+
+
+def _print_invoices(settings: Settings, chosen: argparse.Namespace) -> int:
+    from activities.invoice_printing import operator_of
+    from models.contracts.billing_run import first_day_of
+    from models.contracts.refusals import Refusal
+    from workers.invoice_printer import print_month
+
+    if chosen.processes < 1:
+        raise CommandFailed("--processes is a number of processes: one at least")
+    try:
+        period_on = first_day_of(chosen.period)
+    except Refusal as refusal:
+        raise CommandFailed(refusal.detail) from None
+    done = print_month(
+        _database_url(settings), operator_of(settings), period_on, chosen.folder, processes=chosen.processes
+    )
+    print(
+        f"{done.invoices} invoices of {chosen.period} in {chosen.folder}: {done.printed} printed, "
+        f"{done.there_already} were there already, {done.failed} can't be printed."
+    )
+    return 1 if done.failed else 0
 
 
 def _demo(settings: Settings, _: argparse.Namespace) -> int:

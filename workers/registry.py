@@ -9,6 +9,7 @@ from typing import Any, Final
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.billing_steps import BillingActivities
 from activities.connection import ConnectionActivities
 from activities.failures import FailureBoundary
 from activities.gateways import make_sms_gateway
@@ -16,16 +17,18 @@ from activities.gateways.network import LocalNetwork
 from activities.messaging import MessagingActivities
 from activities.network import NetworkActivities
 from activities.tasks import TaskActivities
-from models.contracts.engine import MESSAGING_QUEUE, PROCESSES_QUEUE
+from models.contracts.engine import BILLING_QUEUE, MESSAGING_QUEUE, PROCESSES_QUEUE
 from models.database import Database
 from settings import Settings
 from workers.logs import ActivityLog
-from workflows import connection, messaging
+from workflows import billing_run, connection, messaging
 
 STEPS_AT_ONCE: Final = 16
 """Steps of processes that one worker does at once, each with a database connection."""
 SENDERS_AT_ONCE: Final = 2
 """Delivery is a single workflow; the second place is for the one that takes over."""
+BILLERS_AT_ONCE: Final = 4
+"""Partitions of a billing run, and a place for whatever else the queue has."""
 DATABASE_CONNECTIONS: Final = 40
 GRACE: Final = timedelta(seconds=15)
 """An SMS under way gets its answer within 10 s."""
@@ -33,6 +36,7 @@ GRACE: Final = timedelta(seconds=15)
 WORKFLOWS: Final[dict[str, list[type]]] = {
     PROCESSES_QUEUE: [*connection.WORKFLOWS],
     MESSAGING_QUEUE: [*messaging.WORKFLOWS],
+    BILLING_QUEUE: [*billing_run.WORKFLOWS],
 }
 
 
@@ -50,6 +54,11 @@ def messaging_activities(database: Database, settings: Settings) -> list[Callabl
     return activities_of(MessagingActivities(database, make_sms_gateway(settings), settings))
 
 
+def billing_activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
+    """The steps of billing runs, and what every process may need beside its own."""
+    return activities_of(BillingActivities(database, settings), TaskActivities(database, settings))
+
+
 def activities_of(*groups: object) -> list[Callable[..., Any]]:
     """All methods that are activities."""
     return [
@@ -65,6 +74,7 @@ def build_workers(client: Client, database: Database, settings: Settings) -> lis
     return [
         _worker(client, PROCESSES_QUEUE, process_activities(database, settings), STEPS_AT_ONCE),
         _worker(client, MESSAGING_QUEUE, messaging_activities(database, settings), SENDERS_AT_ONCE),
+        _worker(client, BILLING_QUEUE, billing_activities(database, settings), BILLERS_AT_ONCE),
     ]
 
 

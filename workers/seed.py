@@ -9,7 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range, insert
 from sqlalchemy.orm import Session
 
+from models.contracts.billing_run import BillingPolicy
 from models.contracts.connection import ConnectionPolicy
+from models.contracts.processes import ProcessKind
 from models.tables import Base
 from models.tables.catalogue import EquipmentModel, Policy, Tariff, TariffPrice, TaxRate
 from models.tables.crews import Crew
@@ -40,8 +42,15 @@ def seed_reference(session: Session) -> None:
         TaxRate,
         [{"tax": "vat", "valid": Range(since, until), "rate_bp": rate} for since, until, rate in data.VAT],
     )
-    policy = ConnectionPolicy().model_dump(mode="json")
-    _add_missing(session, Policy, [{"code": "connection", "version": 1, "body": policy, "created_by": "seed"}])
+    policies = {ProcessKind.CONNECTION: ConnectionPolicy(), "billing": BillingPolicy()}
+    _add_missing(
+        session,
+        Policy,
+        [
+            {"code": code, "version": 1, "body": policy.model_dump(mode="json"), "created_by": "seed"}
+            for code, policy in policies.items()
+        ],
+    )
 
 
 def seed_town(session: Session) -> None:

@@ -17,6 +17,7 @@ from temporalio.runtime import (
     TelemetryConfig,
     TelemetryFilter,
 )
+from temporalio.service import RPCError
 
 from models.database import Database
 from settings import Settings
@@ -24,6 +25,7 @@ from workers.backlog import LAG_SECONDS, WAITING
 from workers.failures import PersonMustAct
 from workers.registry import DATABASE_CONNECTIONS, build_workers
 from workers.relay import Relay
+from workers.schedules import keep_schedules
 from workflows.engine import connect
 
 LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -53,6 +55,7 @@ async def run_worker(settings: Settings) -> None:
         client = await _patiently("temporal", lambda: connect(settings), stop)
         if client is None:
             return
+        await _patiently("schedules", lambda: keep_schedules(client, settings), stop)
         workers = build_workers(client, database, settings)
         parts = [asyncio.create_task(worker.run(), name=worker.task_queue) for worker in workers]
         parts.append(asyncio.create_task(Relay(database, client).run(stop), name="relay"))
@@ -80,7 +83,7 @@ async def _patiently(what: str, attempt: Callable[[], Awaitable[Answer]], stop: 
     while not stop.is_set():
         try:
             return await attempt()
-        except (DBAPIError, RuntimeError, OSError) as failure:
+        except (DBAPIError, RPCError, RuntimeError, OSError) as failure:
             _log.warning("waiting", what=what, kind=type(failure).__name__, seconds=pause)
         try:
             await asyncio.wait_for(stop.wait(), pause)

@@ -221,7 +221,8 @@ class Connection(StaffProcess):
     @workflow.update(name=RESCHEDULE_VISIT, description="Move the booked visit to another slot")
     async def reschedule_visit(self, order: Rescheduling) -> ProcessState:
         """Move the visit; a refusal leaves it where it was."""
-        await self._refusable(ConnectionActivities.move_visit, order.model_copy(update={"at": workflow.now()}))
+        move = order.model_copy(update={"at": workflow.now()})
+        await self._refusable(self.step, ConnectionActivities.move_visit, move, "move the visit")
         return self.state()
 
     @reschedule_visit.validator

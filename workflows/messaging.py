@@ -6,10 +6,9 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from models.contracts.engine import MESSAGE_DELIVERY, MESSAGES_QUEUED
-
 with workflow.unsafe.imports_passed_through():
     from activities.messaging import DeliveryBatch, MessagingActivities
+    from models.contracts.engine import MESSAGE_DELIVERY, MESSAGES_QUEUED
 
 _BATCHES_A_RUN = 200
 """About ten events each; the engine suggests an end at about 4,000."""
@@ -51,7 +50,8 @@ class MessageDelivery:
         return await workflow.execute_activity_method(
             MessagingActivities.send_due,
             start_to_close_timeout=timedelta(minutes=10),
-            heartbeat_timeout=timedelta(minutes=1),
+            # It beats every five seconds, or once for a look-up; for so long nothing is sent after a crash.
+            heartbeat_timeout=timedelta(seconds=30),
             retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary="Send the SMS that are due",

@@ -5,6 +5,7 @@ Every wait ends at once when the process is cancelled; then the undo steps run i
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
-from temporalio.common import RetryPolicy, SearchAttributeKey
+from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
@@ -30,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         TaskClaim,
         TaskDone,
         TaskKind,
+        TaskOpened,
         TaskOrder,
         TaskTime,
     )
@@ -48,6 +50,8 @@ OUTAGE_RETRIES = RetryPolicy(
 )
 """An outage is retried until it is over; a refusal says itself that it is final."""
 STEP_WITHIN = timedelta(seconds=30)
+ACT_WITHIN = timedelta(seconds=12)
+"""A little more than a transaction waits for a lock; a worker that was killed is noticed after so long."""
 OUTSIDE_WITHIN = timedelta(minutes=1)
 
 
@@ -67,9 +71,12 @@ class StaffProcess:
         self.process_id: UUID | None = None
         self._kind = ""
         self._stage = ""
+        self._department: Role | None = None
+        self._not_shown_yet: list[SearchAttributeUpdate[str]] = []
         self._status = ProcessStatus.OPEN
         self._waiting_for: str | None = None
         self._tasks: dict[UUID, TaskDone | None] = {}
+        self._opened: Counter[TaskKind] = Counter()
         self._one_act_at_a_time = asyncio.Lock()
         self._cancellation: CancelRequest | None = None
         self._cancellable = True
@@ -78,28 +85,37 @@ class StaffProcess:
     # -- what a process is made of -------------------------------------------------------------------------------
 
     def begin(self, process_id: UUID, kind: str, *, subscriber_id: UUID | None, account_no: str | None) -> None:
-        """Say who this is about, for the lists of the Temporal UI."""
+        """Say who this is about, for the lists of the Temporal UI; they show it with the first stage."""
         self.process_id, self._kind = process_id, kind
-        about = [PROCESS_KIND.value_set(kind)]
+        self._not_shown_yet.append(PROCESS_KIND.value_set(kind))
         if subscriber_id is not None:
-            about.append(SUBSCRIBER_ID.value_set(str(subscriber_id)))
+            self._not_shown_yet.append(SUBSCRIBER_ID.value_set(str(subscriber_id)))
         if account_no is not None:
-            about.append(ACCOUNT_NO.value_set(account_no))
-        workflow.upsert_search_attributes(about)
+            self._not_shown_yet.append(ACCOUNT_NO.value_set(account_no))
 
     def stand_in(self, stage: str, *, waiting_for: str | None = None, department: Role | None = None) -> None:
-        """Show the stage in the Temporal UI."""
+        """Show the stage in the Temporal UI, together with whatever else changed: each time is an event."""
         self._stage, self._waiting_for = stage, waiting_for
-        department_update = (
-            DEPARTMENT_NAME.value_unset() if department is None else DEPARTMENT_NAME.value_set(department.value)
-        )
-        workflow.upsert_search_attributes([STAGE.value_set(stage), department_update])
+        if department != self._department:
+            self._department = department
+            self._not_shown_yet.append(
+                DEPARTMENT_NAME.value_unset() if department is None else DEPARTMENT_NAME.value_set(department.value)
+            )
+        workflow.upsert_search_attributes([STAGE.value_set(stage), *self._not_shown_yet])
+        self._not_shown_yet.clear()
         workflow.set_current_details(f"**{self._kind}**: {stage}, waiting for {waiting_for or 'nothing'}")
 
     async def step(self, activity: Callable[..., Any], argument: BaseModel, *, summary: str | None = None) -> Any:
-        """Have a short database step done. It is local to the worker: one event instead of three."""
+        """Have a short database step done. It is local to the worker: one event instead of three.
+
+        Without a summary the Temporal UI shows the step's own name: «reserve equipment».
+        """
         return await workflow.execute_local_activity_method(
-            activity, argument, start_to_close_timeout=STEP_WITHIN, retry_policy=OUTAGE_RETRIES, summary=summary
+            activity,
+            argument,
+            start_to_close_timeout=STEP_WITHIN,
+            retry_policy=OUTAGE_RETRIES,
+            summary=summary or activity.__name__.replace("_", " "),
         )
 
     async def outside(self, activity: Callable[..., Any], argument: BaseModel, *, summary: str) -> Any:
@@ -142,16 +158,18 @@ class StaffProcess:
         Once the task is overdue, the department's head is told, and the waiting goes on.
         """
         assert self.process_id is not None
-        task_id, now = workflow.uuid7(), workflow.now()
-        department = DEPARTMENT[kind]
+        now, department = workflow.now(), DEPARTMENT[kind]
+        self._opened[kind] += 1
+        # The id differs when this is done again after a crash, since it carries the time; the ordinal does not.
         order = TaskOrder(
-            task_id=task_id, process_id=self.process_id, stage=stage, kind=kind, at=now, due_at=now + within,
-            facts=facts or {},
+            task_id=workflow.uuid7(), process_id=self.process_id, ordinal=self._opened[kind], stage=stage, kind=kind,
+            at=now, due_at=now + within, facts=facts or {},
         )  # fmt: skip
-        self._tasks[task_id] = None
         if stage is not None:
             self.stand_in(stage, waiting_for=f"task:{kind}", department=department)
-        await self.step(TaskActivities.open, order, summary=f"{kind} for {department}")
+        opened: TaskOpened = await self.step(TaskActivities.open, order, summary=f"{kind} for {department}")
+        task_id = opened.task_id
+        self._tasks[task_id] = None
 
         def answered() -> bool:
             return self._tasks[task_id] is not None or or_when()
@@ -174,6 +192,8 @@ class StaffProcess:
     async def give_back(self, argument: Callable[[], BaseModel]) -> None:
         """Run the undo steps, last first, after taking back the open tasks. From here on nothing stops them."""
         self._cancellable = False
+        # The wish is an Update as well: first it has to be in the history, which the timer's way there brings about.
+        await workflow.sleep(timedelta(milliseconds=1), summary="from here on everything is given back")
         for task_id in [task_id for task_id, done in self._tasks.items() if done is None]:
             await self._withdraw(task_id)
         while self._undo:
@@ -231,12 +251,16 @@ class StaffProcess:
     @workflow.update(name=CLAIM_TASK, description="Take a staff task on")
     async def claim_task(self, claim: TaskClaim) -> TaskClaim:
         """Let a person take a task on."""
-        await self._refusable(TaskActivities.claim, claim.model_copy(update={"at": workflow.now()}))
+        claimed = claim.model_copy(update={"at": workflow.now()})
+        await self._refusable(self.step, TaskActivities.claim, claimed, "somebody takes the task on")
         return claim
 
     @claim_task.validator
     def _may_claim(self, claim: TaskClaim) -> None:
-        if self._tasks.get(claim.task_id, _MISSING) is not None:
+        done = self._tasks.get(claim.task_id, _MISSING)
+        if done is _MISSING:
+            raise as_application_error(not_found("task_unknown", "This process has no such task."))
+        if done is not None:
             raise as_application_error(conflict("task_not_open", "This task is not open any more."))
 
     @workflow.update(name=CANCEL_PROCESS, description="Cancel the process; what it took is given back")
@@ -269,14 +293,26 @@ class StaffProcess:
         async with self._one_act_at_a_time:
             assert self.process_id is not None
             order = TaskActOrder(act=act, process_id=self.process_id, at=workflow.now())
-            done: TaskDone = await self._refusable(TaskActivities.complete, order)
+            done: TaskDone = await self._refusable(self._durably, TaskActivities.complete, order, "complete the task")
             self._tasks[act.task_id] = done
             return done
 
-    async def _refusable(self, activity: Callable[..., Any], argument: BaseModel) -> Any:
+    async def _durably(self, activity: Callable[..., Any], argument: BaseModel, *, summary: str) -> Any:
+        """Have a step done that the process goes on from.
+
+        An Update is in the history once the engine has the answer of the worker that took it. Until then both may
+        crash, and the Update is forgotten; a local step would be done by then, and the process would never know.
+        """
+        return await workflow.execute_activity_method(
+            activity, argument, start_to_close_timeout=ACT_WITHIN, retry_policy=OUTAGE_RETRIES, summary=summary
+        )
+
+    async def _refusable(
+        self, way: Callable[..., Any], activity: Callable[..., Any], argument: BaseModel, summary: str
+    ) -> Any:
         """A step whose refusal is the answer to whoever asked, and leaves the process as it was."""
         try:
-            return await self.step(activity, argument)
+            return await way(activity, argument, summary=summary)
         except ActivityError as failure:
             if isinstance(failure.cause, ApplicationError):
                 raise failure.cause from None
@@ -313,11 +349,11 @@ class StaffProcess:
     async def _note_refused(self, detail: str) -> None:
         assert self.process_id is not None
         now = workflow.now()
-        refused = RefusedAct(process_id=self.process_id, key=f"act_refused:{workflow.uuid7()}", at=now, detail=detail)
-        await self.step(TaskActivities.note_refused_act, refused)
+        refused = RefusedAct(process_id=self.process_id, key=f"act_refused:{workflow.uuid4()}", at=now, detail=detail)
+        await self.step(TaskActivities.note_refused_act, refused, summary="note an act that was refused")
 
     async def _withdraw(self, task_id: UUID) -> None:
-        await self.step(TaskActivities.withdraw, self._moment(task_id))
+        await self.step(TaskActivities.withdraw, self._moment(task_id), summary="withdraw the task")
         self._tasks.pop(task_id, None)
 
     def _moment(self, task_id: UUID) -> TaskTime:

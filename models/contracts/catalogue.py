@@ -2,11 +2,18 @@
 
 from datetime import date
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.contracts.money import Money
+
+MAX_FEE_MINOR = 10**11
+"""A billion tenge a month: a larger fee is a slip of the finger."""
+
+CalendarDay = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+"""Far enough from the ends of the calendar that any period can be reckoned with it."""
 
 
 class Charging(StrEnum):
@@ -55,7 +62,7 @@ class SubscriptionStatus(StrEnum):
 
 
 class TariffView(BaseModel):
-    """A tariff with the price that is valid today; prices include VAT."""
+    """A tariff with the price that is valid today."""
 
     id: UUID
     code: str
@@ -64,6 +71,8 @@ class TariffView(BaseModel):
     connection_fee: Money
     monthly_fee: Money | None
     """None when no price is valid today."""
+    vat_mode: VatMode
+    """Of the monthly fee; the connection fee always holds its VAT."""
     first_period_upfront: bool
 
 
@@ -74,8 +83,33 @@ class NewTariff(BaseModel):
     code: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")
     title: str = Field(min_length=1, max_length=200)
     charging: Charging
-    connection_fee_minor: int = Field(ge=0, le=10**11)
-    monthly_fee_minor: int = Field(ge=0, le=10**11)
-    valid_from: date
+    connection_fee_minor: int = Field(ge=0, le=MAX_FEE_MINOR)
+    monthly_fee_minor: int = Field(ge=0, le=MAX_FEE_MINOR)
+    valid_from: CalendarDay
+    vat_mode: VatMode = VatMode.INCLUDED
+    """Of the monthly fee; the connection fee always holds its VAT."""
     first_period_upfront: bool = True
     network_profile: str = Field(min_length=1, max_length=60)
+
+
+class Fee(Money):
+    """A monthly fee; nothing is a fee too."""
+
+    amount_minor: Annotated[int, Field(ge=0, le=MAX_FEE_MINOR, strict=True)]
+
+
+class NewTariffPrice(BaseModel):
+    """A price that holds from a day on; the one before it ends there."""
+
+    model_config = ConfigDict(extra="forbid")
+    fee: Fee
+    valid_from: CalendarDay
+
+
+class TariffPriceView(BaseModel):
+    """The monthly fee of a tariff for a half-open range of days."""
+
+    id: UUID
+    fee: Money
+    valid_from: date
+    valid_until: date | None

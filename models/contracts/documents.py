@@ -106,3 +106,58 @@ class ActFacts(Facts):
     optical_power_dbm: float | None
     download_mbps: float | None
     cable_metres: float | None
+
+
+class InvoicedLine(BaseModel):
+    """One line of an invoice; its sums are tiyn."""
+
+    description: str
+    formula: str
+    vat_rate_percent: float
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+
+
+class RateSum(BaseModel):
+    """What an invoice charges at one VAT rate."""
+
+    vat_rate_percent: float
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+
+
+class PaidPart(BaseModel):
+    """What a payment covers of the invoice; a negative sum undoes an earlier one."""
+
+    receipt: str
+    paid_on: date
+    amount_minor: int
+    is_undone: bool
+
+
+class CreditedPart(BaseModel):
+    """A credit note on the invoice."""
+
+    credit_note: str
+    issued_on: date
+    total_minor: int
+    reason: str
+
+
+class InvoiceFacts(Facts):
+    """What an invoice («счёт на оплату») says, with what was paid on it by the time it is printed."""
+
+    period: str | None
+    """Month and year, such as 11.2026; none for what a run did not issue."""
+    due_on: date
+    lines: list[InvoicedLine]
+    rates: list[RateSum]
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+    payments: list[PaidPart]
+    credit_notes: list[CreditedPart]
+    outstanding_minor: int
+    is_settled: bool

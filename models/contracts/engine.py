@@ -11,8 +11,11 @@ SEARCH_ATTRIBUTES: Final = ("ProcessKind", "Stage", "Department", "SubscriberId"
 
 CONNECTION: Final = "Connection"
 MESSAGE_DELIVERY: Final = "MessageDelivery"
+BILLING_RUN: Final = "BillingRun"
+OPEN_MONTHLY_BILLING: Final = "OpenMonthlyBilling"
 
 MESSAGE_DELIVERY_ID: Final = "messaging/sms"
+MONTHLY_BILLING_SCHEDULE: Final = "monthly-billing"
 
 COMPLETE_TASK: Final = "complete_task"
 COMPLETE_TASK_SIGNAL: Final = "complete_task_signal"
@@ -23,3 +26,4 @@ RESCHEDULE_VISIT: Final = "reschedule_visit"
 STOCK_ARRIVED: Final = "stock_arrived"
 MESSAGES_QUEUED: Final = "messages_queued"
 STATE: Final = "state"
+PROGRESS: Final = "progress"

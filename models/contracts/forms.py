@@ -7,16 +7,17 @@ no subscriber: who they are stands in the database already.
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from models.contracts.instants import PlausibleInstant
 from models.contracts.processes import Reason, TaskKind
 from models.contracts.stock import Delivery, Serial
+from models.contracts.texts import Storable
 
 Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 
 
-class Form(BaseModel):
+class Form(Storable):
     """A form refuses fields that it doesn't know, so that a typing mistake is seen."""
 
     model_config = ConfigDict(extra="forbid")

@@ -8,9 +8,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from models.contracts.people import Role
+from models.contracts.texts import Storable
 
 PROCESS_ACTOR = "process"
 """The actor of what a process does by itself."""
+SCHEDULE_ACTOR = "schedule"
+"""The actor of what is started by the calendar."""
 ENGINE_UI_ACTOR = "temporal-ui"
 """The actor of what somebody does in the Temporal UI without saying who they are."""
 
@@ -72,10 +75,13 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, m
 
 
 class TaskOrder(BaseModel):
-    """A task that a process opens; the id is the process's, so opening it twice is opening it once."""
+    """A task that a process opens. The process, the kind and the ordinal name it, so opening it twice is once."""
 
     task_id: UUID
+    """Its id, where it is not open yet."""
     process_id: UUID
+    ordinal: int
+    """Which one of its kind this is in the process, counted from 1."""
     stage: str | None
     """The stage that the process enters with it; none for a task beside the stages."""
     kind: TaskKind
@@ -84,7 +90,13 @@ class TaskOrder(BaseModel):
     facts: dict[str, Any] = {}
 
 
-class TaskAct(BaseModel):
+class TaskOpened(BaseModel):
+    """The task that was opened, now or by an earlier attempt that a crash made the process forget."""
+
+    task_id: UUID
+
+
+class TaskAct(Storable):
     """Somebody completes a task: Update `complete_task`, or signal `complete_task_signal` from the Temporal UI.
 
     The API keeps what was sent in as a submission and passes only its id; whoever acts in the Temporal UI gives
@@ -133,7 +145,7 @@ class RefusedAct(BaseModel):
     detail: str
 
 
-class CancelRequest(BaseModel):
+class CancelRequest(Storable):
     """Update or signal `cancel_process`. The reason stands in the database when the API sends it."""
 
     model_config = ConfigDict(extra="ignore")

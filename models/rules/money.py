@@ -25,6 +25,11 @@ def vat_inside(gross_minor: int, rate_bp: int) -> int:
     return rounded_share(gross_minor, rate_bp, BASIS_POINTS + rate_bp)
 
 
+def vat_on_top(net_minor: int, rate_bp: int) -> int:
+    """The VAT that comes on top of a price without it, for a rate in basis points (1600 is 16 %)."""
+    return rounded_share(net_minor, rate_bp, BASIS_POINTS)
+
+
 def tenge(amount_minor: int) -> str:
     """A sum for a person: `6 500,00 ₸` (thin grouping by no-break spaces, comma, sign of the tenge)."""
     sign = "−" if amount_minor < 0 else ""

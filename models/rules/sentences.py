@@ -9,9 +9,11 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from models.rules.billing_sentences import BILLING_EVENTS
 from models.rules.money import tenge
 
 EVENTS: dict[str, dict[str, str]] = {
+    **BILLING_EVENTS,
     "application_registered": {
         "en": "{who} registered the application: tariff {tariff}, equipment: {equipment}. Port {port} is kept for it.",
         "ru": "{who}: заявка зарегистрирована, тариф {tariff}, оборудование: {equipment}. Закреплён порт {port}.",
@@ -136,6 +138,11 @@ EVENTS: dict[str, dict[str, str]] = {
         "en": "{who} cancels the process: {reason}.",
         "ru": "{who} отменяет процесс: {reason}.",
         "kk": "{who} үдерісті тоқтатады: {reason}.",
+    },
+    "cancel_refused": {
+        "en": "Not cancelled: {detail}",
+        "ru": "Отмена отклонена: {detail}",
+        "kk": "Тоқтату қабылданбады: {detail}",
     },
     "prepayment_expired": {
         "en": "The prepayment did not come in time: the application is cancelled.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from string import Formatter
 
 from models.contracts.people import Language
@@ -17,6 +18,8 @@ class Template(StrEnum):
     VISIT_BOOKED = "visit_booked"
     VISIT_MOVED = "visit_moved"
     CONNECTED = "connected"
+    INVOICE_ISSUED = "invoice_issued"
+    """The monthly invoice, with what advances left to pay of it."""
     TASK_ESCALATED = "task_escalated"
     """For staff: the head of the department."""
 
@@ -72,6 +75,14 @@ _TEXTS: dict[Template, dict[Language, str]] = {
         Language.EN: "Your service is connected, tariff {tariff}. Account number for payments: {account_no}. Thank "
         "you!",
     },
+    Template.INVOICE_ISSUED: {
+        Language.RU: "К оплате за услуги связи: {sum}, до {due_on}. Оплатите в приложении банка по ИИН или номеру "
+        "лицевого счёта {account_no}.",
+        Language.KK: "Байланыс қызметінің ақысы: {sum}, төлеу мерзімі: {due_on}. Банк қосымшасында ЖСН немесе "
+        "{account_no} дербес шот нөмірі бойынша төлеңіз.",
+        Language.EN: "Your monthly charge: {sum}, due {due_on}. Pay in your bank's app by IIN or account number "
+        "{account_no}.",
+    },
     Template.TASK_ESCALATED: {
         Language.RU: "Просрочена задача «{task}», процесс {process}. Пожалуйста, займитесь ею.",
         Language.KK: "«{task}» тапсырмасының мерзімі өтті, процесс: {process}. Назар аударуыңызды сұраймыз.",
@@ -80,6 +91,7 @@ _TEXTS: dict[Template, dict[Language, str]] = {
 }
 
 
+@cache
 def facts_of(template: Template, language: Language = Language.RU) -> frozenset[str]:
     """The names of the facts that a template is filled with."""
     fields = (name for _, name, _, _ in Formatter().parse(_TEXTS[template][language]))

@@ -148,8 +148,27 @@ class CreditNote(HasId, Base):
     vat_minor: Mapped[int]
     total_minor: Mapped[int]
     reason: Mapped[str]
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    request_sha256: Mapped[bytes | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = (
         CheckConstraint("net_minor + vat_minor = total_minor AND total_minor > 0", name="total_is_the_sum"),
+    )
+
+
+class CreditNoteLine(HasId, Base):
+    """What a credit note takes back of one line of its invoice, at that line's VAT rate."""
+
+    __tablename__ = "credit_note_line"
+    credit_note_id: Mapped[UUID] = mapped_column(ForeignKey("credit_note.id"))
+    line_no: Mapped[int]
+    """Of the invoice."""
+    vat_rate_bp: Mapped[int]
+    net_minor: Mapped[int]
+    vat_minor: Mapped[int]
+    total_minor: Mapped[int]
+    __table_args__ = (
+        CheckConstraint("net_minor + vat_minor = total_minor", name="total_is_the_sum"),
+        Index("uq_credit_note_line_credit_note_id_line_no", "credit_note_id", "line_no", unique=True),
     )

@@ -26,6 +26,8 @@ class Process(HasId, Base):
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscription.id"))
     policy_id: Mapped[UUID | None] = mapped_column(ForeignKey("policy.id"))
+    sole_key: Mapped[str | None]
+    """What an open process has to itself, such as the month of a billing run; none where others may be beside it."""
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[bytes | None]
     opened_by: Mapped[str]
@@ -36,6 +38,12 @@ class Process(HasId, Base):
         CheckConstraint("(status = 'open') = (closed_at IS NULL)", name="open_means_not_closed"),
         Index("ix_process_kind_status_stage", "kind", "status", "stage"),
         Index("ix_process_open_by_account", "account_id", postgresql_where="status = 'open'"),
+        Index(
+            "uq_process_sole_key",
+            "sole_key",
+            unique=True,
+            postgresql_where="status = 'open' AND sole_key IS NOT NULL",
+        ),
         Index(
             "uq_process_one_open_a_subscription",
             "subscription_id",

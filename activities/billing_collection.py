@@ -1,0 +1,189 @@
+"""What a billing run charges: the days of service of a month, charges beside the tariff, and what was billed before.
+
+A run of month P charges P for tariffs that are charged in advance, and makes up month P−1: what should have been
+charged for it against what was. Where both agree nothing is said; where they differ, what was billed is taken back and
+the month is charged as it really was. Tariffs charged in arrears are the case where nothing was billed yet.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from activities.billing_lines import lay_stages, price, scanning
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which accounts are billed for which month, and by which rules."""
+
+    first_number: int
+    last_number: int
+    period_on: date
+    charge_suspended: bool
+    charge_frozen: bool
+
+
+def previous_month(month_on: date) -> date:
+    """The first day of the month before."""
+    return (month_on - timedelta(days=1)).replace(day=1)
+
+
+def next_month(month_on: date) -> date:
+    """The first day of the month after."""
+    return (month_on.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+# Everything that belongs to an account is looked up by its index, account by account (LATERAL, OFFSET 0; a scalar
+# sub-query): the planner's statistics know nothing yet of the month that is being written, and a scan of a whole table
+# for each partition would make the run's cost grow with the square of its size.
+
+# An account that has an invoice of the month already is left alone, whichever run issued it.
+_SUBSCRIPTIONS = text("""
+    INSERT INTO bill_subscription (account_id, subscription_id, tariff_id, active_month_on)
+    SELECT account.id, subscription.id, subscription.tariff_id,
+           subscription.active_from - (extract(day FROM subscription.active_from)::integer - 1)
+    FROM (SELECT id FROM account WHERE number BETWEEN :first_number AND :last_number
+            AND (SELECT invoice.id FROM invoice
+                 WHERE invoice.account_id = account.id AND invoice.period_on = :period_on LIMIT 1) IS NULL
+          OFFSET 0) AS account
+    CROSS JOIN LATERAL (SELECT * FROM subscription WHERE subscription.account_id = account.id OFFSET 0) AS subscription
+""")
+_SERVICES = text("""
+    INSERT INTO bill_service (account_id, subscription_id, item_id, kind, title, tariff_id, vat_mode, month_on,
+                              month_days, from_day, to_day)
+    SELECT billed.account_id, billed.subscription_id, billed.subscription_id, 'fee', tariff.title, tariff.id,
+           tariff.vat_mode, month.month_on, month.next_on - month.month_on,
+           greatest(lower(period.during), month.month_on) - month.month_on,
+           least(upper(period.during), month.next_on) - month.month_on
+    FROM bill_subscription AS billed
+    CROSS JOIN LATERAL (
+        SELECT * FROM service_period
+        WHERE subscription_id = billed.subscription_id AND during && daterange(:previous_on, :next_on)
+        OFFSET 0
+    ) AS period
+    JOIN (VALUES (CAST(:previous_on AS date), CAST(:period_on AS date), false),
+                 (CAST(:period_on AS date), CAST(:next_on AS date), true)) AS month (month_on, next_on, ahead)
+      ON period.during && daterange(month.month_on, month.next_on)
+    JOIN tariff ON tariff.id = period.tariff_id AND (tariff.charging = 'advance' OR NOT month.ahead)
+    WHERE (period.state = 'active' OR (period.state = 'suspended' AND :charge_suspended)
+           OR (period.state = 'frozen' AND :charge_frozen))
+""")
+# Recurring charges and the rent of equipment run with the days of service that are charged.
+_CHARGES = text("""
+    INSERT INTO bill_service (account_id, subscription_id, item_id, charge_id, kind, title, fee_minor, vat_mode,
+                              month_on, month_days, from_day, to_day)
+    SELECT service.account_id, service.subscription_id, charge.id, charge.id, 'charge', charge.description,
+           charge.amount_minor, charge.vat_mode, service.month_on, service.month_days,
+           greatest(service.from_day, lower(charge.during) - service.month_on),
+           least(service.to_day, upper(charge.during) - service.month_on)
+    FROM bill_service AS service
+    CROSS JOIN LATERAL (SELECT * FROM charge WHERE charge.subscription_id = service.subscription_id OFFSET 0) AS charge
+    WHERE charge.kind <> 'one_off'
+      AND charge.during && daterange(service.month_on + service.from_day, service.month_on + service.to_day)
+""")
+_ONE_OFF_CHARGES = text("""
+    INSERT INTO bill_service (account_id, subscription_id, item_id, charge_id, kind, title, fee_minor, vat_mode,
+                              month_on, month_days, from_day, to_day)
+    SELECT billed.account_id, billed.subscription_id, charge.id, charge.id, 'once', charge.description,
+           charge.amount_minor, charge.vat_mode, month.month_on, month.next_on - month.month_on,
+           lower(charge.during) - month.month_on, upper(charge.during) - month.month_on
+    FROM bill_subscription AS billed
+    CROSS JOIN LATERAL (SELECT * FROM charge WHERE charge.subscription_id = billed.subscription_id OFFSET 0) AS charge
+    JOIN (VALUES (CAST(:previous_on AS date), CAST(:period_on AS date)),
+                 (CAST(:period_on AS date), CAST(:next_on AS date))) AS month (month_on, next_on)
+      ON charge.during <@ daterange(month.month_on, month.next_on)
+    WHERE charge.kind = 'one_off'
+      AND (SELECT line.id FROM invoice_line AS line
+           WHERE line.subscription_id = charge.subscription_id AND line.charge_id = charge.id LIMIT 1) IS NULL
+""")
+_DISCOUNTS = text("""
+    INSERT INTO bill_discount (id, subscription_id, title, percent_bp, amount_minor, during, place)
+    SELECT discount.id, discount.subscription_id, discount.title, discount.percent_bp, discount.amount_minor,
+           discount.during, discount.position
+    FROM bill_subscription AS billed
+    CROSS JOIN LATERAL (SELECT * FROM discount
+                        WHERE discount.subscription_id = billed.subscription_id OFFSET 0) AS discount
+    WHERE discount.during && daterange(:previous_on, :next_on)
+""")
+# The first month that stood on a connection invoice names no month: it is the one in which the service began. What was
+# billed stays billed when accounting credits it afterwards.
+_BILLED = text("""
+    INSERT INTO bill_billed (account_id, subscription_id, item_id, charge_id, title, month_on, vat_rate_bp, net_minor,
+                             vat_minor)
+    SELECT account_id, subscription_id, coalesce(charge_id, subscription_id), charge_id,
+           coalesce(charge.description, tariff.title), month_on, vat_rate_bp, sum(net_minor), sum(vat_minor)
+    FROM (
+        SELECT billed.*, line.charge_id, line.service_month_on AS month_on, line.vat_rate_bp, line.net_minor,
+               line.vat_minor
+        FROM bill_subscription AS billed
+        CROSS JOIN LATERAL (
+            SELECT * FROM invoice_line
+            WHERE subscription_id = billed.subscription_id
+              AND service_month_on = ANY(ARRAY[CAST(:previous_on AS date), CAST(:period_on AS date)])
+            OFFSET 0
+        ) AS line
+        UNION ALL
+        SELECT billed.*, line.charge_id, billed.active_month_on, line.vat_rate_bp, line.net_minor, line.vat_minor
+        FROM bill_subscription AS billed
+        CROSS JOIN LATERAL (
+            SELECT * FROM invoice_line
+            WHERE subscription_id = billed.subscription_id AND service_month_on IS NULL OFFSET 0
+        ) AS line
+        WHERE billed.active_month_on >= :previous_on AND billed.active_month_on < :next_on
+    ) AS line
+    JOIN tariff ON tariff.id = line.tariff_id
+    LEFT JOIN LATERAL (SELECT kind, description FROM charge WHERE charge.id = line.charge_id OFFSET 0) AS charge ON true
+    WHERE charge.kind IS DISTINCT FROM 'one_off'
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+""")
+# Month P: what stood on a bill already is not charged ahead again; the next run makes it up.
+_DROP_CHARGED_AHEAD = text("""
+    DELETE FROM bill_line AS line USING bill_billed AS billed
+    WHERE line.month_on = :period_on AND billed.month_on = :period_on AND billed.item_id = line.item_id
+""")
+# Month P−1: where an item was billed as it should have been, nothing more is said of it.
+_AGREE = text("""
+    INSERT INTO bill_agreed (item_id)
+    SELECT item_id
+    FROM (SELECT item_id, sum(net_minor) AS net_minor, sum(vat_minor) AS vat_minor
+          FROM bill_billed WHERE month_on = :previous_on GROUP BY item_id) AS billed
+    JOIN (SELECT item_id, sum(net_minor) AS net_minor, sum(vat_minor) AS vat_minor
+          FROM bill_line WHERE month_on = :previous_on GROUP BY item_id) AS priced
+    USING (item_id, net_minor, vat_minor)
+""")
+_DROP_AGREED = text("""
+    DELETE FROM bill_line AS line USING bill_agreed AS agreed
+    WHERE line.item_id = agreed.item_id AND line.month_on = :previous_on
+""")
+_TAKE_BACK = text("""
+    INSERT INTO bill_line (account_id, subscription_id, item_id, charge_id, kind, title, month_on, month_days, from_day,
+                           to_day, place, fee_minor, left_minor, vat_rate_bp, net_minor, vat_minor)
+    SELECT billed.account_id, billed.subscription_id, billed.item_id, billed.charge_id, 'reversal',
+           billed.title, billed.month_on, CAST(:period_on AS date) - billed.month_on, 0,
+           CAST(:period_on AS date) - billed.month_on, -1, billed.net_minor + billed.vat_minor,
+           billed.net_minor + billed.vat_minor, billed.vat_rate_bp, -billed.net_minor, -billed.vat_minor
+    FROM bill_billed AS billed
+    WHERE billed.month_on = :previous_on AND billed.item_id NOT IN (SELECT item_id FROM bill_agreed)
+""")
+
+
+def collect(session: Session, scope: Scope) -> None:
+    """Lay out, line by line, what the accounts of the scope owe in this run; whoever posts it holds their locks."""
+    lay_stages(session)
+    facts = {
+        "first_number": scope.first_number,
+        "last_number": scope.last_number,
+        "previous_on": previous_month(scope.period_on),
+        "period_on": scope.period_on,
+        "next_on": next_month(scope.period_on),
+        "charge_suspended": scope.charge_suspended,
+        "charge_frozen": scope.charge_frozen,
+    }
+    for statement in (_SUBSCRIPTIONS, _SERVICES, _CHARGES, _ONE_OFF_CHARGES, _DISCOUNTS, _BILLED):
+        session.execute(statement, facts)
+    price(session)
+    with scanning(session):
+        for statement in (_DROP_CHARGED_AHEAD, _AGREE, _DROP_AGREED, _TAKE_BACK):
+            session.execute(statement, facts)

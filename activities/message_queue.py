@@ -1,0 +1,176 @@
+"""Asking for SMS: rows, in the transaction of the step that wants them. `activities.messaging` sends them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, any_, cast, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from activities import message_log
+from activities.message_callbacks import wake_delivery
+from models.contracts.messaging import MessageStatus, Urgency
+from models.contracts.people import Language
+from models.contracts.refusals import not_found
+from models.rules.sms_segments import segment_count
+from models.rules.sms_texts import Template, sms_text
+from models.tables.messages import Message
+from models.tables.people import Staff, Subscriber
+
+NO_PHONE_REASON = "no_phone"
+
+# The rows come as arrays, for the same reason as below.
+_INSERT_NOTICES = text("""
+    INSERT INTO message (key, subscriber_id, unless_paid_invoice_id, error_code, recipient, language, body, segments,
+                         process_id, template, urgency, status, not_before, created_at, settled_at)
+    SELECT key, subscriber_id, invoice_id, withdrawn, recipient, language, body, segments, :process_id, :template,
+           :urgency, CASE WHEN withdrawn IS NULL THEN 'queued' ELSE 'withdrawn' END, :at, :at,
+           CASE WHEN withdrawn IS NOT NULL THEN CAST(:at AS timestamptz) END
+    FROM unnest(CAST(:key AS text[]), CAST(:subscriber_id AS uuid[]), CAST(:invoice_id AS uuid[]),
+                CAST(:withdrawn AS text[]), CAST(:recipient AS text[]), CAST(:language AS text[]),
+                CAST(:body AS text[]), CAST(:segments AS bigint[]))
+         AS notice (key, subscriber_id, invoice_id, withdrawn, recipient, language, body, segments)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING error_code
+""")
+_COLUMNS = ("key", "subscriber_id", "invoice_id", "withdrawn", "recipient", "language", "body", "segments")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One of many SMS to subscribers that differ in nothing but this."""
+
+    key: str
+    subscriber_id: UUID
+    facts: Mapping[str, str]
+    unless_paid_invoice_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class _Recipient:
+    phone: str = field(repr=False)
+    language: Language
+    withdrawn: str | None
+    """Why there is nothing to send, where that is known beforehand."""
+
+
+def queue_message(
+    session: Session,
+    *,
+    key: str,
+    template: Template,
+    facts: dict[str, str],
+    urgency: Urgency,
+    at: datetime,
+    subscriber_id: UUID | None = None,
+    staff_id: UUID | None = None,
+    process_id: UUID | None = None,
+    unless_paid_invoice_id: UUID | None = None,
+) -> UUID:
+    """Ask for one SMS to a subscriber or a member of staff; asked again with the same key it is the same SMS.
+
+    It is written in the recipient's language and sent once the transaction is committed, notices within the permitted
+    hours. Where the recipient opted out or has no number it is kept as withdrawn, with the reason. With
+    `unless_paid_invoice_id` it is withdrawn instead of sent once that invoice is settled.
+
+    Raises:
+        Refusal: there is no such recipient.
+        ValueError: not exactly one recipient, or a fact that the template needs is missing.
+    """
+    if (subscriber_id is None) == (staff_id is None):
+        raise ValueError("an SMS goes to a subscriber or to a member of staff")
+    recipient = _staff(session, staff_id) if subscriber_id is None else _subscriber(session, subscriber_id)
+    withdrawn = recipient.withdrawn
+    message_id: UUID | None = session.scalar(
+        insert(Message)
+        .values(
+            **_written(recipient, template, facts), key=key, subscriber_id=subscriber_id, staff_id=staff_id,
+            process_id=process_id, template=template.value, urgency=urgency, error_code=withdrawn, not_before=at,
+            status=MessageStatus.QUEUED if withdrawn is None else MessageStatus.WITHDRAWN, created_at=at,
+            settled_at=None if withdrawn is None else at, unless_paid_invoice_id=unless_paid_invoice_id,
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(Message.id)
+    )  # fmt: skip
+    if message_id is None:
+        return session.scalars(select(Message.id).where(Message.key == key)).one()
+    if withdrawn is None:
+        wake_delivery(session)
+    return message_id
+
+
+def queue_notices(
+    session: Session, notices: Sequence[Notice], *, template: Template, process_id: UUID | None, at: datetime
+) -> int:
+    """Ask for many notifications to subscribers at once, by the same rules; answers how many of them are new.
+
+    The delivery is woken once for all of them.
+
+    Raises:
+        Refusal: there is no such subscriber.
+        ValueError: a fact that the template needs is missing.
+    """
+    if not notices:
+        return 0
+    recipients = _subscribers(session, [notice.subscriber_id for notice in notices])
+    rows = []
+    for notice in notices:
+        recipient = recipients.get(notice.subscriber_id)
+        if recipient is None:
+            raise _subscriber_unknown()
+        written = _written(recipient, template, notice.facts)
+        rows.append(
+            (notice.key, notice.subscriber_id, notice.unless_paid_invoice_id, recipient.withdrawn, *written.values())
+        )
+    columns = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    constants = {"process_id": process_id, "template": template.value, "urgency": Urgency.NOTICE.value, "at": at}
+    withdrawn = session.scalars(_INSERT_NOTICES, columns | constants).all()
+    if None in withdrawn:
+        wake_delivery(session)
+    return len(withdrawn)
+
+
+def _written(recipient: _Recipient, template: Template, facts: Mapping[str, str]) -> dict[str, Any]:
+    body = sms_text(template, recipient.language, facts)
+    return {
+        "recipient": recipient.phone,
+        "language": recipient.language.value,
+        "body": body,
+        "segments": segment_count(body),
+    }
+
+
+def _subscriber(session: Session, subscriber_id: UUID) -> _Recipient:
+    found = _subscribers(session, [subscriber_id])
+    if not found:
+        raise _subscriber_unknown()
+    return found[subscriber_id]
+
+
+def _subscribers(session: Session, ids: Sequence[UUID]) -> dict[UUID, _Recipient]:
+    rows = session.execute(
+        select(Subscriber.id, Subscriber.phone, Subscriber.language, Subscriber.sms_opt_out_at).where(
+            # One array: thousands of single parameters would take longer than all else.
+            Subscriber.id == any_(cast(ids, ARRAY(Uuid)))
+        )
+    )
+    return {
+        row.id: _Recipient(
+            row.phone, row.language, None if row.sms_opt_out_at is None else message_log.OPTED_OUT_REASON
+        )
+        for row in rows
+    }
+
+
+def _staff(session: Session, staff_id: UUID | None) -> _Recipient:
+    staff = session.get(Staff, staff_id)
+    if staff is None:
+        raise not_found("staff_unknown", "There is no such member of staff.")
+    return _Recipient(staff.phone or "", staff.language, None if staff.phone else NO_PHONE_REASON)
+
+
+def _subscriber_unknown() -> Exception:
+    return not_found("subscriber_unknown", "There is no such subscriber: register them first.")

@@ -1,0 +1,16 @@
+"""Policies: a process pins the newest version at its start."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models.tables.catalogue import Policy
+
+
+def newest(session: Session, code: str) -> Policy | None:
+    """The version that a process pins which starts now; none where the operator has set no policy."""
+    return session.scalar(
+        select(Policy)
+        .where(Policy.code == code, Policy.valid_from <= func.now())
+        .order_by(Policy.version.desc())
+        .limit(1)
+    )

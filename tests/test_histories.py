@@ -1,0 +1,356 @@
+"""Histories: those of running processes must go on being readable by the program, and never hold anybody's data.
+
+`tests/histories/` holds a recording of every path of a connection; `tests/record_histories.py` says how they are made.
+"""
+
+import asyncio
+import dataclasses
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import (
+    Interceptor,
+    Replayer,
+    StartActivityInput,
+    StartLocalActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import SandboxImportNotificationPolicy
+
+from models.contracts.connection import ConnectionStage
+from models.contracts.engine import CANCEL_PROCESS, MESSAGING_QUEUE, PROCESSES_QUEUE, SEARCH_ATTRIBUTES
+from models.contracts.forms import FORMS
+from models.contracts.processes import ProcessStatus, TaskKind
+from models.database import Database
+from models.rules.iin import checked_iin
+from models.tables.network import Premises
+from models.tables.people import Subscriber
+from models.tables.processes import Process
+from models.tables.subscriptions import Subscription
+from tests import connection_paths, factories
+from tests.careless_workflow import Careless
+from tests.connection_paths import PATHS, REASON
+from tests.connection_world import SETTINGS, World, connection_world
+from tests.engines import TemporalServer
+from tests.histories import FOLDER, Recording, legible
+from workers.registry import WORKFLOWS, messaging_activities, process_activities
+
+TimeSkipping = Callable[[], TemporalServer]
+RECORDED = sorted(path.stem for path in FOLDER.glob("*.json"))
+ALL_WORKFLOWS = [workflow for workflows in WORKFLOWS.values() for workflow in workflows]
+CONNECTION_TASKS = set(TaskKind)
+"""Every kind of task so far is opened by a connection; one that isn't is taken out here."""
+
+
+def replayer(**options: Any) -> Replayer:
+    return Replayer(**{"workflows": ALL_WORKFLOWS, "data_converter": pydantic_data_converter, **options})
+
+
+# -- replay ----------------------------------------------------------------------------------------------------------
+
+
+class Steps(Interceptor):
+    """Notes the steps that a workflow asks for: a replay matches local activities by their number alone."""
+
+    def __init__(self) -> None:
+        self.asked_for: list[str] = []
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the interface's own name
+        del input
+        asked_for = self.asked_for
+
+        class Outbound(WorkflowOutboundInterceptor):
+            def start_activity(self, input: StartActivityInput) -> Any:  # noqa: A002 - likewise
+                asked_for.append(input.activity)
+                return super().start_activity(input)
+
+            def start_local_activity(self, input: StartLocalActivityInput) -> Any:  # noqa: A002 - likewise
+                asked_for.append(input.activity)
+                return super().start_local_activity(input)
+
+        class Inbound(WorkflowInboundInterceptor):
+            def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+                super().init(Outbound(outbound))
+
+        return Inbound
+
+
+def steps_of(events: list[HistoryEvent]) -> dict[int, str]:
+    """The steps that a history holds, by their number."""
+    steps = {}
+    for event in events:
+        if event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
+            details = json.loads(event.marker_recorded_event_attributes.details["data"].payloads[0].data)
+            steps[int(details["seq"])] = details["activity_type"]
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            scheduled = event.activity_task_scheduled_event_attributes
+            steps[int(scheduled.activity_id)] = scheduled.activity_type.name
+    return steps
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_process_that_took_this_path_is_understood(name: str) -> None:
+    recording, steps = Recording.read(name), Steps()
+
+    asyncio.run(replayer(interceptors=[steps]).replay_workflow(recording.for_replay()))
+
+    assert dict(enumerate(steps.asked_for, start=1)) == steps_of(recording.events())
+
+
+def test_every_path_is_recorded() -> None:
+    assert set(RECORDED) >= set(PATHS), "record them: python -m tests.record_histories"
+
+
+def test_the_paths_lead_through_every_stage_outcome_and_end() -> None:
+    recordings = [Recording.read(name) for name in RECORDED]
+
+    stages = {stage for recording in recordings for stage in recording.stages}
+    outcomes = {outcome for recording in recordings for outcome in recording.outcomes}
+    assert stages == set(ConnectionStage)
+    assert outcomes == {
+        (kind, outcome) for kind, forms in FORMS.items() if kind in CONNECTION_TASKS for outcome in forms
+    }
+    assert {recording.status for recording in recordings} == {ProcessStatus.COMPLETED, ProcessStatus.CANCELLED}
+
+
+def test_a_connection_is_cancelled_on_some_path_in_every_stage_in_which_it_waits() -> None:
+    passed_without_a_pause = {ConnectionStage.APPLICATION, ConnectionStage.CONTRACT, ConnectionStage.CLOSED}
+    cancelled = {name.removeprefix("cancelled_in_").split("_")[0] for name in RECORDED if "cancelled_in_" in name}
+
+    assert cancelled == set(ConnectionStage) - passed_without_a_pause
+
+
+# -- privacy ---------------------------------------------------------------------------------------------------------
+
+NAMES = re.compile(r"Сейткали|Арман|Болатович|Ерлан|Нұрпейісов|Айгерим|Абая|\bул\.")
+PHONE = re.compile(r"(?<!\d)(?:\+7|8)[67]\d{9}(?!\d)")
+TWELVE_DIGITS = re.compile(r"(?<![\w-])\d{12}(?![\w-])")
+
+
+def personal_data(text: str) -> list[str]:
+    """Names that the tests use, phone numbers, and IINs in what can be read of a history."""
+    found = NAMES.findall(text) + PHONE.findall(text)
+    for number in TWELVE_DIGITS.findall(text):
+        try:
+            found.append(checked_iin(number))
+        except ValueError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_no_recorded_history_holds_anybodys_data(name: str) -> None:
+    assert personal_data(legible(Recording.read(name).for_replay())) == []
+
+
+def test_the_search_for_personal_data_finds_it() -> None:
+    iin = factories.new_iin()
+    text = f"name: Арман, phone: +77015554433, iin: {iin}, id: 01a20b9e-2a02-7b27-a56c-{iin}"
+
+    assert personal_data(text) == ["Арман", "+77015554433", iin]
+
+
+@pytest.fixture
+def world(database: Database, time_skipping: TimeSkipping) -> Iterator[World]:
+    with connection_world(database, time_skipping()) as world:
+        yield world
+
+
+def known_data(world: World) -> set[str]:
+    """What the database knows of the person, word by word, and the words that people wrote into forms."""
+    with world.database.transaction() as session:
+        process = session.get_one(Process, world.process_id)
+        subscriber = session.get_one(Subscriber, process.subscriber_id)
+        premises = session.scalars(
+            select(Premises).join(Subscription).where(Subscription.id == process.subscription_id)
+        ).one()
+        words = f"{subscriber.full_name} {premises.address} {REASON}".replace(",", " ").split()
+        return {subscriber.iin, subscriber.phone, subscriber.phone[2:], *(word for word in words if len(word) > 3)}
+
+
+def everything_the_engine_knows(world: World) -> str:
+    """The history and the description of a process, as somebody with access to the engine reads them."""
+
+    async def read(handle: WorkflowHandle[Any, Any]) -> str:
+        description = await handle.describe()
+        texts = [legible(await handle.fetch_history()), repr(description.raw_description)]
+        texts += [str(await description.memo()), str(description.typed_search_attributes), description.id]
+        texts += [await description.static_summary() or "", await description.static_details() or ""]
+        return "\n".join(texts)
+
+    return world.server.run(read(world.handle))
+
+
+LIVE = [
+    "happy", "purchased", "postponed", "absent", "swapped", "refused_acts", "switched_on_at_the_third_attempt",
+    "purchase_refused", "installation_impossible", "cancelled_in_prepayment_with_money",
+]  # fmt: skip
+"""Between them they say everything that a person can say in a form, or by cancelling, through the API's path."""
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_what_is_known_of_a_person_and_what_people_write_reaches_no_history(
+    name: str, database: Database, time_skipping: TimeSkipping
+) -> None:
+    path = PATHS[name]
+    with path.world(database, time_skipping()) as world:
+        path.drive(world)
+        world.outcome()
+
+        known, told = known_data(world), everything_the_engine_knows(world)
+
+        assert [word for word in known if word in told] == []
+        assert personal_data(told) == []
+        assert world.account_no in told, "what is looked through is really the history of this process"
+
+
+def test_what_somebody_writes_in_the_temporal_ui_would_be_found(world: World) -> None:
+    world.to_prepayment()
+    connection_paths.signal(world, CANCEL_PROCESS, {"reason": REASON})
+    world.outcome()
+
+    assert "Нұрпейісов" in everything_the_engine_knows(world)
+
+
+# -- the sandbox -----------------------------------------------------------------------------------------------------
+
+
+def modules_loaded_anew(workflows: list[type]) -> set[str]:
+    """The modules that the sandbox loads anew for each process, because nothing passes them through."""
+    watchful = SandboxedWorkflowRunner(
+        restrictions=dataclasses.replace(
+            SandboxRestrictions.default,
+            import_notification_policy=SandboxImportNotificationPolicy.WARN_ON_UNINTENTIONAL_PASSTHROUGH,
+        )
+    )
+    history = Recording.read("happy").for_replay()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(replayer(workflows=workflows, workflow_runner=watchful).replay_workflow(history))
+    told = [re.match(r"Module (\S+) was not intentionally passed through", str(one.message)) for one in caught]
+    return {match[1] for match in told if match}
+
+
+def test_the_sandbox_loads_nothing_anew_but_workflows() -> None:
+    assert {name for name in modules_loaded_anew(ALL_WORKFLOWS) if name.split(".")[0] != "workflows"} == set()
+
+
+def test_an_import_that_is_not_passed_through_would_be_seen() -> None:
+    assert "models.contracts.engine" in modules_loaded_anew([*ALL_WORKFLOWS, Careless])
+
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+ON_EVERY_STAFF_PROCESS = {
+    "signals": {"complete_task_signal", "cancel_process"},
+    "updates": {"complete_task", "claim_task", "cancel_process"},
+    "queries": {"state"},
+}
+WORKFLOW_NAMES: dict[str, dict[str, set[str]]] = {
+    "Connection": {
+        "signals": ON_EVERY_STAFF_PROCESS["signals"] | {"payment_received", "stock_arrived"},
+        "updates": ON_EVERY_STAFF_PROCESS["updates"] | {"reschedule_visit"},
+        "queries": ON_EVERY_STAFF_PROCESS["queries"],
+    },
+    "MessageDelivery": {"signals": {"messages_queued"}, "updates": set(), "queries": set()},
+}
+ACTIVITY_NAMES = {
+    PROCESSES_QUEUE: {
+        "connection.check_prepayment", "connection.close", "connection.close_as_cancelled", "connection.draw_up_act",
+        "connection.free_visit", "connection.move_visit", "connection.release_equipment",
+        "connection.remind_of_prepayment", "connection.reserve_equipment", "connection.send_contract_and_invoice",
+        "connection.take_back_contract_and_invoice", "connection.withdraw_application",
+        "network.switch_off", "network.switch_on",
+        "task.claim", "task.complete", "task.escalate", "task.note_refused_act", "task.open", "task.withdraw",
+    },
+    MESSAGING_QUEUE: {"messaging.send_due"},
+}  # fmt: skip
+
+
+def definition(registered: object, kind: str) -> Any:
+    return getattr(registered, f"__temporal_{kind}_definition")
+
+
+def names_of(workflow: type) -> dict[str, set[str]]:
+    known = definition(workflow, "workflow")
+    return {kind: set(getattr(known, kind)) for kind in ("signals", "updates", "queries")}
+
+
+def test_a_running_history_finds_every_name_that_it_knows() -> None:
+    """Names may be added here. One that changes or goes breaks the processes that run."""
+    registered = {definition(workflow, "workflow").name: names_of(workflow) for workflow in ALL_WORKFLOWS}
+
+    for name, handlers in WORKFLOW_NAMES.items():
+        assert registered[name] == handlers
+
+
+def test_a_running_history_finds_every_step_that_it_knows(database: Database) -> None:
+    steps = {
+        PROCESSES_QUEUE: process_activities(database, SETTINGS),
+        MESSAGING_QUEUE: messaging_activities(database, SETTINGS),
+    }
+
+    for queue, activities in steps.items():
+        assert {definition(activity, "activity").name for activity in activities} >= ACTIVITY_NAMES[queue]
+
+
+def test_the_names_of_the_contract_are_kept() -> None:
+    assert (PROCESSES_QUEUE, MESSAGING_QUEUE) == ("processes", "messaging")
+    assert SEARCH_ATTRIBUTES == ("ProcessKind", "Stage", "Department", "SubscriberId", "AccountNo")
+
+
+# -- what a person sees in the Temporal UI ---------------------------------------------------------------------------
+
+EXPLAINED = {
+    EventType.EVENT_TYPE_TIMER_STARTED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_MARKER_RECORDED,
+}
+
+
+def summary_of(event: HistoryEvent) -> str:
+    return event.user_metadata.summary.data.decode()
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_timer_and_step_says_what_it_is(name: str) -> None:
+    mute = [
+        event.event_id
+        for event in Recording.read(name).events()
+        if event.event_type in EXPLAINED and not summary_of(event)
+    ]
+
+    assert mute == []
+
+
+def test_the_happy_path_reads_like_a_story() -> None:
+    summaries = [summary_of(event) for event in Recording.read("happy").events() if event.event_type in EXPLAINED]
+
+    assert [re.sub(r" at .*", "", summary.strip('"')) for summary in summaries] == [
+        "reserve equipment", "send contract and invoice", "remind of prepayment", "check prepayment",
+        "assign_crew for dispatcher", "assign_crew is due", "complete the task",
+        "install for installer", "install is due", "complete the task",
+        "draw up act", "sign_act for installer", "sign_act is due", "complete the task",
+        "switch the service on", "close",
+    ]  # fmt: skip
+
+
+def test_the_current_details_say_where_a_process_stands(world: World) -> None:
+    world.to_scheduling()
+
+    metadata = world.server.run(world.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata))
+
+    assert metadata.current_details == "**connection**: scheduling, waiting for task:assign_crew"
