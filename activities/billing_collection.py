@@ -58,11 +58,8 @@ _SERVICES = text("""
            greatest(lower(period.during), month.month_on) - month.month_on,
            least(upper(period.during), month.next_on) - month.month_on
     FROM bill_subscription AS billed
-    CROSS JOIN LATERAL (
-        SELECT * FROM service_period
-        WHERE subscription_id = billed.subscription_id AND during && daterange(:previous_on, :next_on)
-        OFFSET 0
-    ) AS period
+    CROSS JOIN LATERAL (SELECT * FROM service_period
+                        WHERE service_period.subscription_id = billed.subscription_id OFFSET 0) AS period
     JOIN (VALUES (CAST(:previous_on AS date), CAST(:period_on AS date), false),
                  (CAST(:period_on AS date), CAST(:next_on AS date), true)) AS month (month_on, next_on, ahead)
       ON period.during && daterange(month.month_on, month.next_on)

@@ -78,7 +78,7 @@ _STAGES = (
 
 # A line is a longest run of days with one tariff, price, VAT mode and rate, and the same discounts: `range_agg` puts
 # days together again that a suspension or another price of the same sum had parted. The cut at a discount's edges
-# concerns only services that have one.
+# concerns only services that have one. What tells lines apart soonest comes first where rows are grouped.
 _PRICE = text("""
     WITH priced AS MATERIALIZED (
         SELECT service.*, tax.rate_bp, daterange(days.from_on, days.to_on) AS days,
@@ -114,27 +114,28 @@ _PRICE = text("""
                ) AS piece
         FROM cut
     ), part AS (
-        SELECT account_id, subscription_id, item_id, charge_id, kind, title, tariff_id, vat_mode, month_on, month_days,
-               sum_minor, rate_bp, days, CAST(NULL AS uuid[]) AS discounts
+        SELECT item_id, month_on, sum_minor, rate_bp, tariff_id, CAST(NULL AS uuid[]) AS discounts, account_id,
+               subscription_id, charge_id, month_days, vat_mode, kind, title, days
         FROM priced
         WHERE NOT (kind = 'fee' AND EXISTS (SELECT FROM bill_discount AS held
                                             WHERE held.subscription_id = priced.subscription_id))
         UNION ALL
-        SELECT account_id, subscription_id, item_id, charge_id, kind, piece.title, tariff_id, vat_mode, month_on,
-               month_days, sum_minor, rate_bp, piece, array_agg(held.id ORDER BY held.place)
+        SELECT item_id, month_on, sum_minor, rate_bp, tariff_id, array_agg(held.id ORDER BY held.place), account_id,
+               subscription_id, charge_id, month_days, vat_mode, kind, piece.title, piece
         FROM piece
         JOIN bill_discount AS held USING (subscription_id)
         WHERE held.during @> lower(piece)
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+        GROUP BY item_id, piece, sum_minor, rate_bp, tariff_id, account_id, subscription_id, charge_id, month_on,
+                 month_days, vat_mode, kind, piece.title
         UNION ALL
-        SELECT account_id, subscription_id, item_id, charge_id, kind, piece.title, tariff_id, vat_mode, month_on,
-               month_days, sum_minor, rate_bp, piece, NULL
+        SELECT item_id, month_on, sum_minor, rate_bp, tariff_id, NULL, account_id, subscription_id, charge_id,
+               month_days, vat_mode, kind, piece.title, piece
         FROM piece
         WHERE NOT EXISTS (SELECT FROM bill_discount AS held
                           WHERE held.subscription_id = piece.subscription_id AND held.during @> lower(piece))
     ), spell AS MATERIALIZED (
-        SELECT account_id, subscription_id, item_id, charge_id, kind, title, tariff_id, vat_mode, month_on, month_days,
-               sum_minor, rate_bp, discounts, unnest(range_agg(days)) AS days
+        SELECT item_id, month_on, sum_minor, rate_bp, tariff_id, discounts, account_id, subscription_id, charge_id,
+               month_days, vat_mode, kind, title, unnest(range_agg(days)) AS days
         FROM part
         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
     ), dated AS (

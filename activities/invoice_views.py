@@ -88,6 +88,9 @@ def page(
         statement = statement.where(Invoice.period_on == period_on)
     if status is not None:
         statement = statement.where(_status() == status.value)
+    if status is InvoiceStatus.CREDITED:
+        # Says nothing new, but lets the database begin with the few that have a credit note.
+        statement = statement.where(Invoice.id.in_(select(CreditNote.invoice_id)))
     if before is not None:
         statement = statement.where(Invoice.id < before)
     rows: Sequence[Row[Any]] = session.execute(statement).all()

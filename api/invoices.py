@@ -24,7 +24,6 @@ from models.tables.people import Staff
 
 router = APIRouter(prefix="/v1/invoices", tags=["invoices"], responses=PROBLEMS)
 
-Accounting = Annotated[StaffCaller, Depends(staff(Role.ACCOUNTING))]
 AccountingOrOperator = Annotated[StaffCaller, Depends(staff(Role.ACCOUNTING, Role.OPERATOR))]
 
 PDF = "application/pdf"
@@ -112,7 +111,7 @@ def credit_invoice(
     order: NewCreditNote,
     response: Response,
     ctx: Ctx,
-    caller: Accounting,
+    caller: AccountingOrOperator,
     idempotency_key: IdempotencyKey = None,
 ) -> CreditNoteView:
     """Take an invoice back: whole, by a sum, or line by line.
@@ -138,7 +137,8 @@ def credit_invoice(
 
 def _limit_minor(session: Session, caller: StaffCaller) -> int | None:
     """Up to which sum this person credits an invoice; None where they decide themselves."""
-    if caller.role is Role.ADMIN or session.scalar(select(Staff.is_head).where(Staff.id == caller.id)):
+    is_head = session.scalar(select(Staff.is_head).where(Staff.id == caller.id))
+    if caller.role is Role.ADMIN or (caller.role is Role.ACCOUNTING and is_head):
         return None
     policy = policies.newest(session, "billing")
     return (BillingPolicy() if policy is None else BillingPolicy.model_validate(policy.body)).credit_note_limit_minor

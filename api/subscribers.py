@@ -17,7 +17,6 @@ from models.contracts.people import Iin, NewSubscriber, Phone, Role, SubscriberC
 router = APIRouter(prefix="/v1/subscribers", tags=["subscribers"], responses=PROBLEMS)
 
 Operator = Annotated[StaffCaller, Depends(staff(Role.OPERATOR))]
-Reader = Annotated[StaffCaller, Depends(staff(Role.OPERATOR, Role.ACCOUNTING, Role.SUPPORT, Role.DISPATCHER))]
 LedgerReader = Annotated[StaffCaller, Depends(staff(Role.OPERATOR, Role.ACCOUNTING))]
 Paging = Annotated[PageQuery, Depends()]
 
@@ -42,7 +41,7 @@ def register_subscriber(new: NewSubscriber, response: Response, ctx: Ctx, caller
 def list_subscribers(
     *,
     ctx: Ctx,
-    caller: Reader,
+    caller: Operator,
     page: Paging,
     iin: Iin | None = None,
     phone: Phone | None = None,
@@ -56,7 +55,7 @@ def list_subscribers(
 
 
 @router.get("/{subscriber_id}")
-def get_subscriber(subscriber_id: UUID, ctx: Ctx, caller: Reader) -> SubscriberView:
+def get_subscriber(subscriber_id: UUID, ctx: Ctx, caller: Operator) -> SubscriberView:
     """A subscriber with their account, balance, debt and services."""
     del caller
     with ctx.database.transaction() as session:

@@ -46,14 +46,17 @@ class Recording:
 
 
 def without_machines(value: Any) -> Any:
-    """A part of a history without the names of the machines that took part: identities and sticky queues."""
+    """A part of a history without what is about the machines that took part: identities, sticky queues, paths."""
     if isinstance(value, list):
         return [without_machines(item) for item in value]
     if not isinstance(value, dict):
         return value
     if value.get("kind") == "TASK_QUEUE_KIND_STICKY":
         return {**value, "name": "sticky"}
-    return {key: "recorder" if key == "identity" else without_machines(item) for key, item in value.items()}
+    return {key: _WITHOUT.get(key) or without_machines(item) for key, item in value.items() if key != "stackTrace"}
+
+
+_WITHOUT = {"identity": "recorder"}
 
 
 def legible(history: WorkflowHistory) -> str:

@@ -114,6 +114,7 @@ def test_runs_say_line_by_line_what_the_oracle_says_day_by_day(database: Databas
                     continue
                 invoices += bool(wanted)
                 assert Counter(map(facts_of, lines)) == wanted
+                assert all(line.description and "₸" in line.formula for line in lines)
                 remember(billed[service.id], lines)
             assert (figures.invoices, figures.exceptions) == (invoices, exceptions)
             assert figures.invoices + figures.exceptions + figures.nothing_due == len(world.accounts)

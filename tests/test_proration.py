@@ -1,6 +1,7 @@
-"""Proration: a part of a month, to the tiyn, with the sentence that explains it; the preview and the run say the same."""
+"""Proration: a part of a month to the tiyn, with the sentence that explains it; previews and runs say the same."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -73,7 +74,7 @@ def test_a_month_split_anywhere_adds_up_to_the_whole(database: Database, fee: in
                     {"period": f"{month:%Y-%m}", "fee": money(fee), "active": [since, until]}
                 ),
             ).total.amount_minor
-            for since, until in zip(edges, edges[1:], strict=False)
+            for since, until in pairwise(edges)
         ]
     assert sum(parts) == fee
 
@@ -98,6 +99,7 @@ def test_a_month_split_anywhere_adds_up_to_the_whole(database: Database, fee: in
     ),
 )
 def test_a_preview_says_what_the_oracle_says_day_by_day(
+    *,
     database: Database,
     fee: int,
     month: date,
@@ -248,7 +250,8 @@ def test_the_database_rounds_and_writes_money_as_the_program_does(
     with database.transaction() as session:
         row = session.execute(
             text("""
-                SELECT billing_vat(:amount, 'included', :rate) AS inside, billing_vat(:amount, 'on_top', :rate) AS on_top,
+                SELECT billing_vat(:amount, 'included', :rate) AS inside,
+                       billing_vat(:amount, 'on_top', :rate) AS on_top,
                        billing_share(:amount, 0, 17, :days) AS share, billing_tenge(:amount) AS tenge
             """),
             {"amount": amount, "rate": rate, "days": days},

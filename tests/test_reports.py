@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,9 @@ from sqlalchemy.orm import Session
 
 from activities import credit_notes, ledger, payments, receivables, statements
 from api import reports
+from api.app import create_app
 from api.csv_answers import csv_answer
+from api.engine import Engine
 from models.contracts.billing import NewCreditNote
 from models.contracts.money import kzt
 from models.contracts.people import Role
@@ -27,6 +29,7 @@ from models.database import Database
 from models.tables.ledger import Transfer
 from models.tables.payments import Allocation
 from models.tables.people import Account
+from settings import Settings
 from tests import factories
 from tests.accounting import Line, database_beside, invoice_of
 from tests.factories import NOW, TODAY
@@ -408,3 +411,13 @@ def test_the_command_checks_the_ledger_and_prints_a_trial_balance_for_a_range(
 def test_now_is_the_day_of_these_tests_in_the_operators_zone() -> None:
     assert NOW.astimezone(ZONE).date() == TODAY
     assert NOW.tzinfo is UTC
+
+
+def test_the_whole_api_streams_a_file_through_its_middleware(database: Database, accountant: dict[str, str]) -> None:
+    with database.transaction() as session:
+        account = factories.customer(session).account
+        invoice_of(session, account, [Line(7_700)], issued_on=date(2024, 5, 1))
+    whole = ApiClient(create_app(Settings(), database, cast(Engine, None)))
+    answer = whole.get("/v1/reports/aged-receivables?as_of=2024-05-31&format=csv", headers=accountant)
+    assert answer.status_code == 200
+    assert account.account_no in {row[0] for row in rows_of(answer.content)}
