@@ -71,7 +71,8 @@ def get_task(session: Session, task_id: UUID, *, lock: bool = False) -> Task:
     Raises:
         Refusal: there is none with this id.
     """
-    task = session.get(Task, task_id, with_for_update=lock)
+    # Not against what refers to the task: whoever repeats their completion need not wait for the first one.
+    task = session.get(Task, task_id, with_for_update={"key_share": True} if lock else None)
     if task is None:
         raise not_found("task_unknown", "There is no such task: take its id from GET /v1/tasks.")
     return task

@@ -91,7 +91,12 @@ class Product:
         return Child(
             command,
             [sys.executable, "-m", "workers.cli", command],
-            environment={**unset, **self.environment(), "PYTHONUNBUFFERED": "1"},
+            environment={
+                **unset,
+                **self.environment(),
+                "PYTHONUNBUFFERED": "1",
+                "DATABASE_URL": f"{self._postgres.url}&application_name={command}",
+            },
             folder=ROOT,
             log=self.folder / f"{command}.log",
         )
