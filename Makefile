@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
-.PHONY: run demo test check bench-connection clean
+.PHONY: run demo test check bench-connection bench-billing clean
 
 run: $(VENV)/local.stamp
 	@$(BIN)/abonent run
@@ -25,6 +25,9 @@ check: $(VENV)/dev.stamp
 
 bench-connection: $(VENV)/local.stamp
 	@$(BIN)/python benchmarks/connection.py
+
+bench-billing: $(VENV)/local.stamp
+	@$(BIN)/python benchmarks/billing_run.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

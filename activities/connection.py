@@ -17,10 +17,10 @@ from models.contracts.billing import InvoiceKind
 from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.connection import (
     ClosingStep,
-    ConnectionPolicy,
     ConnectionStage,
     ConnectionStep,
     Equipment,
+    InvoiceStep,
     PaymentStep,
     Prepayment,
     Residue,
@@ -32,7 +32,7 @@ from models.database import Database
 from models.rules.money import tenge
 from models.rules.sms_texts import Template
 from models.tables.billing import Invoice
-from models.tables.catalogue import Policy, Tariff
+from models.tables.catalogue import Tariff
 from models.tables.payments import Allocation, Payment
 from models.tables.people import Account, Bank
 from models.tables.processes import ConnectionApplication, Process, TimelineEntry
@@ -78,7 +78,7 @@ class ConnectionActivities:
                 tell(session, step.process_id, "equipment_released", at=step.at, facts={"serials": serials})
 
     @activity.defn(name="connection.send_contract_and_invoice")
-    def send_contract_and_invoice(self, step: ConnectionStep) -> Prepayment:
+    def send_contract_and_invoice(self, step: InvoiceStep) -> Prepayment:
         """Draw up the contract, issue the invoice, tell the sum by SMS, and wait for the payment."""
         on = self._local_date(step.at)
         with self._database.transaction() as session:
@@ -86,7 +86,7 @@ class ConnectionActivities:
             enter_stage(session, process.id, ConnectionStage.CONTRACT, at=step.at)
             contract = documents.draw_up_contract(session, process.id, at=step.at, operator=self._operator)
             tell(session, process.id, "contract_drawn_up", at=step.at, facts={"number": contract.number})
-            due_on = on + _policy(session, process).prepayment_expires_after
+            due_on = self._local_date(step.at + step.pay_within)
             invoice = self._invoice(session, process, on=on, due_on=due_on)
             outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
             facts = {
@@ -248,11 +248,6 @@ def _connection_invoice(session: Session, process_id: UUID) -> Invoice:
     return session.scalars(
         select(Invoice).where(Invoice.process_id == process_id, Invoice.kind == InvoiceKind.CONNECTION)
     ).one()
-
-
-def _policy(session: Session, process: Process) -> ConnectionPolicy:
-    pinned = None if process.policy_id is None else session.get_one(Policy, process.policy_id)
-    return ConnectionPolicy() if pinned is None else ConnectionPolicy.model_validate(pinned.body)
 
 
 def _say(

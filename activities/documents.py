@@ -120,15 +120,11 @@ def document_view(document: Document) -> DocumentView:
 
 
 def _drawn_up_or_locked(session: Session, process_id: UUID, kind: DocumentKind) -> Document | None:
-    """The process's document of this kind. Without one, the process is locked: only one caller makes it."""
-    wanted = select(Document).where(Document.process_id == process_id, Document.kind == kind)
-    drawn_up = session.scalar(wanted)
-    if drawn_up is not None:
-        return drawn_up
+    """The process's document of this kind. The process is locked: only one caller makes it."""
     lock = select(Process.id).where(Process.id == process_id).with_for_update(key_share=True)
     if session.scalar(lock) is None:
         raise not_found("process_unknown", "There is no such process: take its id from GET /v1/processes.")
-    return session.scalar(wanted)
+    return session.scalar(select(Document).where(Document.process_id == process_id, Document.kind == kind))
 
 
 def _keep(

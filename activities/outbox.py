@@ -1,8 +1,11 @@
 """Telling the workflow engine something in the transaction that makes it true; the relay delivers it."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy import ColumnElement, and_, delete, func, or_
 from sqlalchemy.orm import Session
 
 from models.tables.outbox import Outbox
@@ -25,6 +28,32 @@ def start_workflow(
 def signal_workflow(session: Session, *, workflow_id: str, signal: str, signal_input: BaseModel | None = None) -> None:
     """Ask for a signal; one that nobody is left to hear is noted and dropped."""
     session.add(Outbox(workflow_id=workflow_id, signal=signal, signal_input=_json(signal_input)))
+
+
+def remind_workflow(
+    session: Session, *, workflow_id: str, signal: str, signal_input: BaseModel, after: timedelta
+) -> UUID:
+    """Have a workflow told something in a while, unless `forget` takes the reminder away before; answers its id."""
+    reminder = Outbox(
+        workflow_id=workflow_id,
+        signal=signal,
+        signal_input=_json(signal_input),
+        next_attempt_at=func.clock_timestamp() + after,
+    )
+    session.add(reminder)
+    session.flush()
+    return reminder.id
+
+
+def forget(session: Session, reminder_id: UUID) -> None:
+    """Take a reminder away: what it was for has happened."""
+    session.execute(delete(Outbox).where(Outbox.id == reminder_id, Outbox.delivered_at.is_(None)))
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """What is to be told now, or was tried in vain; reminders whose time has not come hold nothing up."""
+    is_due = or_(Outbox.attempts > 0, Outbox.next_attempt_at <= func.clock_timestamp())
+    return and_(Outbox.delivered_at.is_(None), is_due)
 
 
 def wake_workflow(session: Session, *, workflow_type: str, workflow_id: str, task_queue: str, signal: str) -> None:

@@ -1,6 +1,6 @@
 """Staff tasks: one pattern for all processes. Opened by a process, completed by a person, once."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +11,16 @@ from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities.message_queue import queue_message
-from activities.processes import enter_stage, tell
+from activities.outbox import remind_workflow
+from activities.processes import enter_stage, tell, workflow_id_of
 from activities.task_effects import EFFECTS, Completion
+from models.contracts.engine import COMPLETE_TASK_SIGNAL
 from models.contracts.forms import FORMS, Form
 from models.contracts.messaging import Urgency
 from models.contracts.people import Role
 from models.contracts.processes import (
     RefusedAct,
+    TaskAct,
     TaskActOrder,
     TaskClaim,
     TaskDone,
@@ -43,6 +46,9 @@ DEPARTMENT: dict[TaskKind, Role] = {
     TaskKind.SIGN_ACT: Role.INSTALLER,
     TaskKind.REFUND: Role.ACCOUNTING,
 }
+
+REMIND_AFTER = timedelta(seconds=30)
+"""Longer than anybody waits for the answer to an Update."""
 
 
 def checked_form(kind: TaskKind, outcome: str, data: dict[str, Any]) -> Form:
@@ -78,13 +84,25 @@ def get_task(session: Session, task_id: UUID, *, lock: bool = False) -> Task:
     return task
 
 
-def submit(session: Session, task: Task, *, outcome: str, data: dict[str, Any], actor: str, source: str) -> UUID:
-    """Keep what a person sent in, for the process to act on: its history then carries only the id."""
+def submit(
+    session: Session, task: Task, *, outcome: str, data: dict[str, Any], actor: str, source: str
+) -> tuple[TaskAct, UUID]:
+    """Keep what a person sent in, for the process to act on: its history then carries only the id.
+
+    Answers the act, and the id of a reminder. The engine keeps an Update only once a worker has answered it: were
+    both to crash in between, the task could be done and its process not know. So the process is told once more in a
+    while, unless whoever asks takes the reminder away when they have their answer.
+    """
     checked_form(TaskKind(task.kind), outcome, data)
     submission = TaskSubmission(task_id=task.id, outcome=outcome, data=data, actor=actor, source=source)
     session.add(submission)
     session.flush()
-    return submission.id
+    act = TaskAct(task_id=task.id, outcome=outcome, actor=actor, submission_id=submission.id)
+    workflow_id = workflow_id_of(session, task.process_id)
+    reminder_id = remind_workflow(
+        session, workflow_id=workflow_id, signal=COMPLETE_TASK_SIGNAL, signal_input=act, after=REMIND_AFTER
+    )
+    return act, reminder_id
 
 
 def is_repetition(task: Task, outcome: str, data: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from models.contracts.engine import STEP_UNAVAILABLE
 from models.contracts.refusals import Refusal, RefusalKind, conflict
 
 ANSWER_WITHIN = timedelta(seconds=10)
@@ -173,10 +174,16 @@ async def _started(handle: WorkflowHandle[Any, Any]) -> None:
 
 
 def refusal_of(failure: WorkflowUpdateFailedError) -> Refusal:
-    """The business refusal that a process answered with; any other failure is raised as it is."""
+    """The business refusal that a process answered with; any other failure is raised as it is.
+
+    Raises:
+        EngineAway: the process could not do it for an outage of the database.
+    """
     cause: BaseException | None = failure.cause
     while cause is not None:
         if isinstance(cause, ApplicationError):
+            if cause.type == STEP_UNAVAILABLE:
+                raise EngineAway from failure
             if cause.type == _ENDED_BEFORE_ITS_ANSWER:
                 return conflict("process_ended", "This process was ended meanwhile: read it again before you go on.")
             if len(cause.details) == _FACTS_OF_A_REFUSAL:

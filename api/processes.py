@@ -11,10 +11,12 @@ from sqlalchemy import select
 from activities.processes import get_process, request_cancellation, tell
 from api.access import StaffCaller, staff
 from api.context import Ctx
+from api.engine import EngineAway
 from api.headers import AskedLanguage
 from api.pages import Page, PageQuery
 from api.problems import PROBLEMS
 from api.process_views import process_view, process_views, timeline_views
+from models.contracts.connection import ConnectionStage
 from models.contracts.engine import CANCEL_PROCESS, RESCHEDULE_VISIT
 from models.contracts.instants import PlausibleInstant
 from models.contracts.people import Role
@@ -141,5 +143,11 @@ def reschedule_visit(
         process = get_process(session, process_id)
         _check_open(process)
     move = Rescheduling(process_id=process_id, crew_id=order.crew_id, starts_at=order.starts_at, actor=caller.actor)
-    ctx.engine.update(process.workflow_id, RESCHEDULE_VISIT, move, ProcessState)
+    try:
+        ctx.engine.update(process.workflow_id, RESCHEDULE_VISIT, move, ProcessState)
+    except Refusal as refusal:
+        if refusal.slug == "no_visit_booked" and process.stage == ConnectionStage.INSTALLATION:
+            # It stands there already, as far as the database knows: after a crash it is about to get there again.
+            raise EngineAway from refusal
+        raise
     return read_process(process_id, ctx, caller)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from activities.outbox import is_waiting
 from api.context import Context, Ctx
 from api.engine import EngineAway
 from api.problems import documented
@@ -83,7 +84,7 @@ def _operation(ctx: Context) -> CollectorRegistry:
         waiting, lag = session.execute(
             select(
                 func.count(), func.coalesce(func.extract("epoch", func.now() - func.min(Outbox.created_at)), 0)
-            ).where(Outbox.delivered_at.is_(None))
+            ).where(is_waiting())
         ).one()
         Gauge("abonent_outbox_waiting", "Events that the workflow engine was not told yet", registry=registry).set(
             waiting

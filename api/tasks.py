@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from activities import crews, stock
+from activities import crews, outbox, stock
 from activities.processes import get_process, workflow_id_of
 from activities.tasks import get_task, is_repetition, submit
 from api.access import StaffCaller, staff
@@ -20,7 +20,7 @@ from api.problems import PROBLEMS
 from api.process_views import task_view, with_examples
 from models.contracts.engine import CLAIM_TASK, COMPLETE_TASK
 from models.contracts.people import Role
-from models.contracts.processes import TaskAct, TaskClaim, TaskDone, TaskKind, TaskStatus, TaskView
+from models.contracts.processes import TaskClaim, TaskDone, TaskKind, TaskStatus, TaskView
 from models.contracts.refusals import Refusal, conflict, forbidden
 from models.tables.processes import Task
 
@@ -88,12 +88,21 @@ def complete_task(task_id: UUID, completion: TaskCompletion, ctx: Ctx, caller: A
         if is_repetition(task, completion.outcome, completion.data):
             return task_view(task, caller.language, datetime.now(UTC))
         workflow_id = workflow_id_of(session, task.process_id)
-        submission_id = submit(
+        act, reminder_id = submit(
             session, task, outcome=completion.outcome, data=completion.data, actor=caller.actor, source=caller.source
         )
-    act = TaskAct(task_id=task_id, outcome=completion.outcome, actor=caller.actor, submission_id=submission_id)
-    _ask(ctx, workflow_id, COMPLETE_TASK, act, TaskDone)
+    try:
+        _ask(ctx, workflow_id, COMPLETE_TASK, act, TaskDone)
+    except Refusal:
+        _forget(ctx, reminder_id)
+        raise
+    _forget(ctx, reminder_id)
     return read_task(task_id, ctx, caller)
+
+
+def _forget(ctx: Context, reminder_id: UUID) -> None:
+    with ctx.database.transaction() as session:
+        outbox.forget(session, reminder_id)
 
 
 def _ask(ctx: Context, workflow_id: str, update: str, act: BaseModel, answer: type[BaseModel]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from temporalio.client import Client
 
 from activities.connection_application import register_connection
+from activities.outbox import forget
 from activities.payments import take_payment
 from activities.tasks import get_task, is_repetition, submit
 from models.contracts.bank import PaymentNotice
@@ -128,16 +129,21 @@ class People:
     ) -> None:
         task = await self._lookout.until(application.process_id, f"task:{kind}")
         actor = self._actor(Role.DISPATCHER if kind == TaskKind.ASSIGN_CREW else Role.INSTALLER)
-        act = await asyncio.to_thread(partial(self._submit, task.task_id, outcome, data(task.serials), actor))
+        submitted = partial(self._submit, task.task_id, outcome, data(task.serials), actor)
+        act, reminder_id = await asyncio.to_thread(submitted)
         handle = self._client.get_workflow_handle(application.workflow_id)
         await handle.execute_update(COMPLETE_TASK, act, result_type=TaskDone)
+        await asyncio.to_thread(self._forget, reminder_id)
 
-    def _submit(self, task_id: UUID, outcome: str, data: dict[str, Any], actor: str) -> TaskAct:
+    def _forget(self, reminder_id: UUID) -> None:
+        with self._database.transaction() as session:
+            forget(session, reminder_id)
+
+    def _submit(self, task_id: UUID, outcome: str, data: dict[str, Any], actor: str) -> tuple[TaskAct, UUID]:
         with self._database.transaction() as session:
             task = get_task(session, task_id)
             assert not is_repetition(task, outcome, data)
-            submission_id = submit(session, task, outcome=outcome, data=data, actor=actor, source="benchmark")
-        return TaskAct(task_id=task_id, outcome=outcome, actor=actor, submission_id=submission_id)
+            return submit(session, task, outcome=outcome, data=data, actor=actor, source="benchmark")
 
     def _actor(self, role: Role) -> str:
         return staff_actor(self._operator.staff_ids[role])

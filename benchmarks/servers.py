@@ -52,6 +52,7 @@ class Servers:
             raise
         finally:
             child.stop()
+            del self.children[name]
 
     def cpu_seconds(self) -> dict[str, float]:
         """Processor time that each part has used by now, with the processes that it started."""

@@ -25,13 +25,14 @@ from activities.connection_application import register_connection
 from activities.failures import FailureBoundary
 from activities.gateways.network import LocalNetwork, NetworkGateway
 from activities.network import NetworkActivities
+from activities.outbox import forget, is_waiting
 from activities.payments import take_payment
 from activities.tasks import TaskActivities, submit
 from models.contracts.bank import PaymentNotice
 from models.contracts.connection import ConnectionOutcome, ConnectionPolicy, NewConnection
 from models.contracts.engine import CANCEL_PROCESS, COMPLETE_TASK, STATE
 from models.contracts.money import PositiveMoney
-from models.contracts.processes import CancelRequest, ProcessState, TaskAct, TaskDone, TaskKind, TaskStatus
+from models.contracts.processes import CancelRequest, ProcessState, TaskDone, TaskKind, TaskStatus
 from models.database import Database
 from models.tables.crews import Crew, Visit
 from models.tables.documents import Document
@@ -143,9 +144,7 @@ class World:
         """Tell Temporal what the outbox holds for this process."""
         with self.database.transaction() as session:
             rows = session.scalars(
-                select(Outbox)
-                .where(Outbox.workflow_id == self.workflow_id, Outbox.delivered_at.is_(None))
-                .order_by(Outbox.id)
+                select(Outbox).where(Outbox.workflow_id == self.workflow_id, is_waiting()).order_by(Outbox.id)
             ).all()
             for row in rows:
                 self.server.run(self._tell(row))
@@ -180,11 +179,14 @@ class World:
         """A person completes the open task of this kind through the API's path."""
         task = self.task(kind)
         with self.database.transaction() as session:
-            submission_id = submit(
+            act, reminder_id = submit(
                 session, task, outcome=outcome, data=data or {}, actor="staff:somebody", source="test"
             )
-        act = TaskAct(task_id=task.id, outcome=outcome, actor="staff:somebody", submission_id=submission_id)
-        return self.ask(COMPLETE_TASK, act, TaskDone)
+        try:
+            return self.ask(COMPLETE_TASK, act, TaskDone)
+        finally:
+            with self.database.transaction() as session:
+                forget(session, reminder_id)
 
     def ask(self, update_name: str, argument: BaseModel, answer: type[Answer]) -> Answer:
         """An update of the process, and its answer."""

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from activities.connection import ConnectionActivities
 from activities.tasks import TaskActivities
-from models.contracts.connection import ConnectionStep, PaymentStep, Prepayment
+from models.contracts.connection import InvoiceStep, PaymentStep, Prepayment
 from models.contracts.processes import Rescheduling, TaskKind, TaskOrder
 from models.database import Database
 from models.tables.payments import Payment
@@ -71,7 +71,7 @@ def test_a_payment_that_was_counted_before_it_was_signalled_is_in_the_timeline(w
 def test_an_invoice_that_was_paid_before_its_step_was_done_again_is_told_as_paid(world: World) -> None:
     world.to_prepayment()
     world.pay(world.total_minor, deliver=False)
-    again = ConnectionStep(process_id=world.process_id, at=world.now())
+    again = InvoiceStep(process_id=world.process_id, at=world.now(), pay_within=timedelta(days=10))
     steps = ConnectionActivities(world.database, SETTINGS)
     assert steps.send_contract_and_invoice(again) == Prepayment(outstanding_minor=0)
     assert world.events()[-2:] == ["payment_received", "prepayment_complete"]

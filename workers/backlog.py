@@ -6,6 +6,7 @@ from prometheus_client import Gauge
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from activities.outbox import is_waiting
 from models.tables.outbox import Outbox
 
 # Registered by a worker that serves metrics; the API shows the same figures from the database itself.
@@ -24,9 +25,7 @@ class Backlog:
 def backlog(session: Session) -> Backlog:
     """The rows that wait to be delivered, and the age of the oldest."""
     age = func.extract("epoch", func.clock_timestamp() - func.min(Outbox.created_at))
-    waiting, lag_seconds = session.execute(
-        select(func.count(), age).select_from(Outbox).where(Outbox.delivered_at.is_(None))
-    ).one()
+    waiting, lag_seconds = session.execute(select(func.count(), age).select_from(Outbox).where(is_waiting())).one()
     return Backlog(waiting, max(float(lag_seconds or 0), 0.0))
 
 

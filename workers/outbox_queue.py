@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from activities.outbox import is_waiting
 from models.database import Database
 from models.tables.outbox import Outbox
 from workers.backlog import observe
@@ -100,7 +101,7 @@ class OutboxQueue:
                 Outbox.attempts,
                 text("extract(epoch FROM next_attempt_at - clock_timestamp())::float8"),
             )
-            .where(Outbox.delivered_at.is_(None), Outbox.workflow_id.not_in(but_not))
+            .where(is_waiting(), Outbox.workflow_id.not_in(but_not))
             .order_by(Outbox.id)
             .limit(BATCH)
         )

@@ -21,6 +21,7 @@ from models.contracts.engine import BILLING_QUEUE, MESSAGING_QUEUE, PROCESSES_QU
 from models.database import Database
 from settings import Settings
 from workers.logs import ActivityLog
+from workers.sandbox import Sandbox
 from workflows import billing_run, connection, messaging
 
 STEPS_AT_ONCE: Final = 16
@@ -87,6 +88,7 @@ def _worker(client: Client, queue: str, activities: Sequence[Callable[..., Any]]
         activity_executor=ThreadPoolExecutor(at_once, thread_name_prefix=queue),
         max_concurrent_activities=at_once,
         max_concurrent_local_activities=at_once,
+        workflow_runner=Sandbox(),
         # In this order, what the boundary logs of a failure says which process it was.
         interceptors=[ActivityLog(), FailureBoundary()],
         graceful_shutdown_timeout=GRACE,

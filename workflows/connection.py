@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         ConnectionStage,
         ConnectionStep,
         Equipment,
+        InvoiceStep,
         PaymentStep,
         Prepayment,
         Residue,
@@ -102,7 +103,10 @@ class Connection(StaffProcess):
 
     async def _contract_and_invoice_are_sent(self) -> None:
         self.to_undo(ConnectionActivities.take_back_contract_and_invoice)
-        invoice: Prepayment = await self.step(ConnectionActivities.send_contract_and_invoice, self._now())
+        order = InvoiceStep(
+            process_id=self._order.process_id, at=workflow.now(), pay_within=self._policy.prepayment_expires_after
+        )
+        invoice: Prepayment = await self.step(ConnectionActivities.send_contract_and_invoice, order)
         self._outstanding_minor = invoice.outstanding_minor
 
     async def _prepayment_comes_in(self) -> None:
@@ -222,7 +226,7 @@ class Connection(StaffProcess):
     async def reschedule_visit(self, order: Rescheduling) -> ProcessState:
         """Move the visit; a refusal leaves it where it was."""
         move = order.model_copy(update={"at": workflow.now()})
-        await self._refusable(self.step, ConnectionActivities.move_visit, move, "move the visit")
+        await self._refusable(ConnectionActivities.move_visit, move, "move the visit")
         return self.state()
 
     @reschedule_visit.validator

@@ -19,7 +19,14 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.failures import as_application_error
     from activities.tasks import DEPARTMENT, TaskActivities
-    from models.contracts.engine import CANCEL_PROCESS, CLAIM_TASK, COMPLETE_TASK, COMPLETE_TASK_SIGNAL, STATE
+    from models.contracts.engine import (
+        CANCEL_PROCESS,
+        CLAIM_TASK,
+        COMPLETE_TASK,
+        COMPLETE_TASK_SIGNAL,
+        STATE,
+        STEP_UNAVAILABLE,
+    )
     from models.contracts.people import Role
     from models.contracts.processes import (
         CancelRequest,
@@ -50,9 +57,10 @@ OUTAGE_RETRIES = RetryPolicy(
 )
 """An outage is retried until it is over; a refusal says itself that it is final."""
 STEP_WITHIN = timedelta(seconds=30)
-ACT_WITHIN = timedelta(seconds=12)
 """A little more than a transaction waits for a lock; a worker that was killed is noticed after so long."""
 OUTSIDE_WITHIN = timedelta(minutes=1)
+ANSWER_WITHIN = timedelta(seconds=8)
+"""Whoever asks by Update waits a little longer than that."""
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: somebody, or a deadline, ends the process
@@ -105,7 +113,14 @@ class StaffProcess:
         self._not_shown_yet.clear()
         workflow.set_current_details(f"**{self._kind}**: {stage}, waiting for {waiting_for or 'nothing'}")
 
-    async def step(self, activity: Callable[..., Any], argument: BaseModel, *, summary: str | None = None) -> Any:
+    async def step(
+        self,
+        activity: Callable[..., Any],
+        argument: BaseModel,
+        *,
+        summary: str | None = None,
+        within: timedelta | None = None,
+    ) -> Any:
         """Have a short database step done. It is local to the worker: one event instead of three.
 
         Without a summary the Temporal UI shows the step's own name: «reserve equipment».
@@ -114,6 +129,7 @@ class StaffProcess:
             activity,
             argument,
             start_to_close_timeout=STEP_WITHIN,
+            schedule_to_close_timeout=within,
             retry_policy=OUTAGE_RETRIES,
             summary=summary or activity.__name__.replace("_", " "),
         )
@@ -232,7 +248,7 @@ class StaffProcess:
     @workflow.update(name=COMPLETE_TASK, description="Complete a staff task; answers or refuses at once")
     async def complete_task(self, act: TaskAct) -> TaskDone:
         """Complete a task. A refusal leaves the task open and the process as it was."""
-        return await self._act(act)
+        return await self._act(act, within=ANSWER_WITHIN)
 
     @complete_task.validator
     def _may_complete(self, act: TaskAct) -> None:
@@ -244,7 +260,7 @@ class StaffProcess:
         try:
             act = self._payload(payloads, TaskAct)
             self._refuse_unfit(act)
-            await self._act(act)
+            await self._act(act, within=None)
         except ApplicationError as refusal:
             await self._note_refused(refusal.message)
 
@@ -252,7 +268,7 @@ class StaffProcess:
     async def claim_task(self, claim: TaskClaim) -> TaskClaim:
         """Let a person take a task on."""
         claimed = claim.model_copy(update={"at": workflow.now()})
-        await self._refusable(self.step, TaskActivities.claim, claimed, "somebody takes the task on")
+        await self._refusable(TaskActivities.claim, claimed, "somebody takes the task on")
         return claim
 
     @claim_task.validator
@@ -289,34 +305,33 @@ class StaffProcess:
 
     # -- how it does it ------------------------------------------------------------------------------------------
 
-    async def _act(self, act: TaskAct) -> TaskDone:
+    async def _act(self, act: TaskAct, *, within: timedelta | None) -> TaskDone:
         async with self._one_act_at_a_time:
             assert self.process_id is not None
             order = TaskActOrder(act=act, process_id=self.process_id, at=workflow.now())
-            done: TaskDone = await self._refusable(self._durably, TaskActivities.complete, order, "complete the task")
+            done: TaskDone = await self._refusable(TaskActivities.complete, order, "complete the task", within=within)
             self._tasks[act.task_id] = done
             return done
 
-    async def _durably(self, activity: Callable[..., Any], argument: BaseModel, *, summary: str) -> Any:
-        """Have a step done that the process goes on from.
-
-        An Update is in the history once the engine has the answer of the worker that took it. Until then both may
-        crash, and the Update is forgotten; a local step would be done by then, and the process would never know.
-        """
-        return await workflow.execute_activity_method(
-            activity, argument, start_to_close_timeout=ACT_WITHIN, retry_policy=OUTAGE_RETRIES, summary=summary
-        )
-
     async def _refusable(
-        self, way: Callable[..., Any], activity: Callable[..., Any], argument: BaseModel, summary: str
+        self,
+        activity: Callable[..., Any],
+        argument: BaseModel,
+        summary: str,
+        *,
+        within: timedelta | None = ANSWER_WITHIN,
     ) -> Any:
-        """A step whose refusal is the answer to whoever asked, and leaves the process as it was."""
+        """A step whose refusal is the answer to whoever asked, and leaves the process as it was.
+
+        A person who waits is told within a time that it can't be done at the moment; nobody's fault holds others up.
+        """
         try:
-            return await way(activity, argument, summary=summary)
+            return await self.step(activity, argument, summary=summary, within=within)
         except ActivityError as failure:
-            if isinstance(failure.cause, ApplicationError):
-                raise failure.cause from None
-            raise
+            cause = failure.cause
+            if isinstance(cause, ApplicationError) and cause.details:
+                raise cause from None
+            raise ApplicationError("The database does not answer.", type=STEP_UNAVAILABLE, non_retryable=True) from None
 
     def _refuse_unfit(self, act: TaskAct) -> None:
         done = self._tasks.get(act.task_id, _MISSING)

@@ -91,6 +91,12 @@ class ClosingStep(ConnectionStep):
     reason: str
 
 
+class InvoiceStep(ConnectionStep):
+    """The invoice, and within what time it is to be paid."""
+
+    pay_within: timedelta
+
+
 class PaymentStep(ConnectionStep):
     """A look at the ledger, because of these payments."""
 

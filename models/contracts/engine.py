@@ -26,4 +26,7 @@ RESCHEDULE_VISIT: Final = "reschedule_visit"
 STOCK_ARRIVED: Final = "stock_arrived"
 MESSAGES_QUEUED: Final = "messages_queued"
 STATE: Final = "state"
+
+STEP_UNAVAILABLE: Final = "step_unavailable"
+"""The type of the failure of an Update that could not be done for an outage, and may be repeated."""
 PROGRESS: Final = "progress"

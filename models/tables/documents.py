@@ -24,7 +24,8 @@ class Document(HasId, Base):
     language: Mapped[Language] = mapped_column(words(Language))
     facts: Mapped[dict[str, Any]]
     """What the document says, as data; the PDF is made from it."""
-    pdf: Mapped[bytes | None]
+    pdf: Mapped[bytes | None] = mapped_column(deferred=True)
+    """Read on purpose only: most of what is asked of a document is not its pages."""
     sha256: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     signature: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
