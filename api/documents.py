@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from sqlalchemy import select
-from sqlalchemy.orm import defer
 
 from activities.documents import document_view, get_document
 from activities.processes import get_process
@@ -34,7 +33,7 @@ def list_documents(
     with ctx.database.transaction() as session:
         get_process(session, process_id)
         statement = select(Document).where(Document.process_id == process_id)
-        return page_of(session, statement.options(defer(Document.pdf)), Document.id, page, document_view)
+        return page_of(session, statement, Document.id, page, document_view)
 
 
 @router.get(

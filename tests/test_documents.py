@@ -242,7 +242,7 @@ def test_the_same_facts_give_the_same_bytes(database: Database) -> None:
     drawn_up = contract_of(database, equipment=[])
     with database.transaction() as session:
         kept = documents.get_document(session, drawn_up.id)
-    assert kept.pdf is not None
+        assert kept.pdf is not None
     assert print_pdf(kept.kind, kept.number, kept.facts) == kept.pdf
     assert kept.sha256 == hashlib.sha256(kept.pdf).hexdigest()
     later = {**kept.facts, "drawn_up_on": "2026-11-25"}
