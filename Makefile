@@ -15,7 +15,7 @@ demo: $(VENV)/local.stamp
 	@$(BIN)/abonent demo
 
 test: check
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check

@@ -16,7 +16,7 @@ from models.contracts.processes import ProcessKind, ProcessStatus
 from models.contracts.refusals import Refusal, conflict, invalid
 from models.contracts.stock import Delivery, StockState
 from models.tables.catalogue import EquipmentModel
-from models.tables.processes import Process
+from models.tables.processes import ConnectionApplication, Process
 from models.tables.stock import StockItem
 
 
@@ -60,7 +60,7 @@ def reserve(session: Session, subscription_id: UUID, skus: Sequence[str]) -> lis
 
 
 def receive(session: Session, deliveries: Sequence[Delivery], *, asked_by: UUID | None = None) -> int:
-    """Take delivered pieces into stock, and tell the processes that wait for equipment.
+    """Take delivered pieces into stock, and tell the processes that wait for such equipment.
 
     The process that asked for them needs no telling: its task is done.
 
@@ -80,11 +80,16 @@ def receive(session: Session, deliveries: Sequence[Delivery], *, asked_by: UUID 
             "serial_known",
             f"These serial numbers are in the books already: {', '.join(double[:5])}. Check the delivery note.",
         )
-    waiting = select(Process.workflow_id).where(
-        Process.kind == ProcessKind.CONNECTION,
-        Process.status == ProcessStatus.OPEN,
-        Process.stage == ConnectionStage.STOCK,
-        Process.id.is_distinct_from(asked_by),
+    waiting = (
+        select(Process.workflow_id)
+        .join(ConnectionApplication)
+        .where(
+            Process.kind == ProcessKind.CONNECTION,
+            Process.status == ProcessStatus.OPEN,
+            Process.stage == ConnectionStage.STOCK,
+            Process.id.is_distinct_from(asked_by),
+            ConnectionApplication.equipment.overlap({delivery.sku for delivery in deliveries}),
+        )
     )
     for workflow_id in session.scalars(waiting.order_by(Process.id)):
         signal_workflow(session, workflow_id=workflow_id, signal=STOCK_ARRIVED)

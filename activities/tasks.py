@@ -47,7 +47,7 @@ DEPARTMENT: dict[TaskKind, Role] = {
     TaskKind.REFUND: Role.ACCOUNTING,
 }
 
-REMIND_AFTER = timedelta(seconds=30)
+REMIND_AFTER = timedelta(seconds=15)
 """Longer than anybody waits for the answer to an Update."""
 
 

@@ -132,7 +132,7 @@ def run_in_image(
 
 def not_in_the_image() -> list[str]:
     """Modules that are installed here for tests or for the local servers."""
-    pinned = {
+    pinned = {"abonent"} | {
         name.lower().replace("_", "-")
         for name in re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements/app.txt").read_text(), re.MULTILINE)
     }

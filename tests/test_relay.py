@@ -244,16 +244,19 @@ def test_a_leader_that_loses_its_connection_comes_back(
     temporal: TemporalServer, town: Town, database: Database
 ) -> None:
     end_leaders = text(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted "
-        "AND pid <> pg_backend_pid()"
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+        "WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() AND datname = :database"
     )
+
+    with town.database.transaction() as session:
+        of_the_town = session.scalar(text("SELECT current_database()"))
 
     async def play() -> None:
         async with relaying(town.database, temporal.client):
             town.start(0)
             await town.delivered()
             with database.transaction() as session:
-                assert session.scalar(end_leaders) == 1
+                assert session.scalar(end_leaders, {"database": of_the_town}) == 1
             town.signal(1)
             await town.delivered()
 

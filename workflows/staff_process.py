@@ -57,7 +57,6 @@ OUTAGE_RETRIES = RetryPolicy(
 )
 """An outage is retried until it is over; a refusal says itself that it is final."""
 STEP_WITHIN = timedelta(seconds=30)
-"""A little more than a transaction waits for a lock; a worker that was killed is noticed after so long."""
 OUTSIDE_WITHIN = timedelta(minutes=1)
 ANSWER_WITHIN = timedelta(seconds=8)
 """Whoever asks by Update waits a little longer than that."""
