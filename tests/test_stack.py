@@ -138,6 +138,22 @@ def test_credentials_are_for_their_owner_alone_and_open_the_door_for_each_role(s
         stack.request("GET", "/v1/tariffs", role=role)
 
 
+def test_the_demo_plays_its_story_against_the_running_product(stack: RunningStack) -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    environment = {name: value for name, value in os.environ.items() if name.upper() not in known}
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.cli", "demo"],
+        env={**environment, "LOCAL_DIR": str(stack.folder)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("The story went as it should.")
+
+
 def test_a_second_start_on_the_same_folder_is_refused_with_a_sentence(stack: RunningStack) -> None:
     second = RunningStack(stack.folder)
     assert second.process.wait(PATIENCE_SECONDS) == 1
