@@ -38,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from models.contracts.processes import CancelRequest, ProcessKind, ProcessStatus
     from models.rules.money import tenge
 
-PARTITIONS_AT_ONCE: Final = 3
+PARTITIONS_AT_ONCE: Final = 2
 """Beside a database that also takes payments and answers debts."""
 PIECE_WITHIN: Final = timedelta(minutes=30)
 ALIVE_WITHIN: Final = timedelta(seconds=15)
