@@ -50,7 +50,7 @@ def tell(
 ) -> bool:
     """Write an event into the timeline, once: a repeated step with the same key adds nothing.
 
-    `event` names a sentence of `models/rules/timeline_texts.py`, `facts` fill it. Answers whether it was new.
+    `event` names a sentence of `models/rules/sentences.py`, `facts` fill it. Answers whether it was new.
     """
     entry = {
         "process_id": process_id, "key": key or event, "event": event, "at": at, "actor": actor, "facts": facts or {}

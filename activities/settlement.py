@@ -128,11 +128,6 @@ def _undone(shares: Sequence[Share]) -> list[Share]:
     return [Share(share.payment_id, share.invoice_id, -share.amount_minor) for share in shares]
 
 
-def shares_of_invoice(session: Session, invoice_id: UUID) -> list[Share]:
-    """What each payment covers of an invoice."""
-    return _shares(session, Allocation.invoice_id == invoice_id)
-
-
 def shares_of_payment(session: Session, payment_id: UUID) -> list[Share]:
     """What a payment covers of each invoice."""
     return _shares(session, Allocation.payment_id == payment_id)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -163,12 +163,6 @@ def reserved_serials(session: Session, subscription_id: UUID) -> list[str]:
             .order_by(StockItem.sku, StockItem.received_at, StockItem.id)
         )
     )
-
-
-def free_count(session: Session, sku: str) -> int:
-    """How many pieces of a SKU are free."""
-    statement = select(func.count()).where(StockItem.sku == sku, StockItem.state == StockState.IN_STOCK)
-    return session.scalars(statement).one()
 
 
 def _repeated(serials: Sequence[str]) -> list[str]:

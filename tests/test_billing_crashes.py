@@ -41,7 +41,7 @@ KILLS: Final = int(os.environ.get("BILLING_CRASH_KILLS", "8"))
 PARTITION: Final = max(1, SUBSCRIBERS // (6 * KILLS))
 """Accounts, so that there are several partitions between two kills."""
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("billing-crashes"), pytest.mark.timeout(300 + 120 * KILLS)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300 + 120 * KILLS)]
 
 # By what names a thing for people, not by ids; numbers are compared as a whole, for partitions end in any order.
 _LEDGER: Final = {

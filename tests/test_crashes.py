@@ -36,7 +36,7 @@ from tests.running_product import (
     thaw,
 )
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("crashes"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 IN_A_STORM: Final = 12
 KILLS_OF_A_STORM: Final = 5

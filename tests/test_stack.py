@@ -22,7 +22,7 @@ from tests.engines import TemporalServer
 from tests.factories import new_iin, new_phone
 from workers.local_servers import SOCKET_PATH_LIMIT, PostgreSQL
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.stack
 ROOT = Path(__file__).parent.parent
 PATIENCE_SECONDS = 90
 
