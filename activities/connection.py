@@ -7,35 +7,24 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import crews, documents, invoicing, ledger, network, services, stock, visits
-from activities.message_queue import queue_message
-from activities.payment_taking import receipt
-from activities.processes import close, enter_stage, get_process, tell
+from activities import documents, invoicing, ledger, network, services, stock
+from activities.payment_news import tell_payments
+from activities.process_messages import say
+from activities.processes import close, enter_stage, get_process, reason_of, tell
 from activities.tasks import withdraw_forgotten
-from models.contracts.bank import PaymentStatus
 from models.contracts.billing import InvoiceKind
 from models.contracts.catalogue import SubscriptionStatus
-from models.contracts.connection import (
-    ClosingStep,
-    ConnectionStage,
-    ConnectionStep,
-    Equipment,
-    InvoiceStep,
-    PaymentStep,
-    Prepayment,
-    Residue,
-)
+from models.contracts.connection import ConnectionStage, Equipment, InvoiceStep
 from models.contracts.documents import OperatorDetails
 from models.contracts.messaging import Urgency
-from models.contracts.processes import ProcessStatus, Rescheduling, TaskKind
+from models.contracts.processes import ProcessStatus, TaskKind
+from models.contracts.steps import ClosingStep, Outstanding, PaymentStep, ProcessStep, Residue
 from models.database import Database
 from models.rules.money import tenge
 from models.rules.sms_texts import Template
 from models.tables.billing import Invoice
 from models.tables.catalogue import Tariff
-from models.tables.payments import Allocation, Payment
-from models.tables.people import Account, Bank
-from models.tables.processes import ConnectionApplication, Process, TimelineEntry
+from models.tables.processes import ConnectionApplication, Process
 from models.tables.subscriptions import Subscription
 from settings import Settings
 
@@ -54,7 +43,7 @@ class ConnectionActivities:
         )
 
     @activity.defn(name="connection.reserve_equipment")
-    def reserve_equipment(self, step: ConnectionStep) -> Equipment:
+    def reserve_equipment(self, step: ProcessStep) -> Equipment:
         """Reserve the ordered equipment as far as stock goes, and say what is missing."""
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
@@ -70,7 +59,7 @@ class ConnectionActivities:
             return Equipment(missing=[])
 
     @activity.defn(name="connection.release_equipment")
-    def release_equipment(self, step: ConnectionStep) -> None:
+    def release_equipment(self, step: ProcessStep) -> None:
         """Give the equipment back to stock."""
         with self._database.transaction() as session:
             serials = stock.release(session, _subscription_id(get_process(session, step.process_id)))
@@ -78,7 +67,7 @@ class ConnectionActivities:
                 tell(session, step.process_id, "equipment_released", at=step.at, facts={"serials": serials})
 
     @activity.defn(name="connection.send_contract_and_invoice")
-    def send_contract_and_invoice(self, step: InvoiceStep) -> Prepayment:
+    def send_contract_and_invoice(self, step: InvoiceStep) -> Outstanding:
         """Draw up the contract, issue the invoice, tell the sum by SMS, and wait for the payment."""
         on = self._local_date(step.at)
         with self._database.transaction() as session:
@@ -99,11 +88,11 @@ class ConnectionActivities:
                 # Covered by an advance; or the invoice was issued before a crash, and paid before this repetition.
                 _tell_prepayment(session, PaymentStep(process_id=process.id, at=step.at), invoice, outstanding_minor)
             else:
-                _say(
+                say(
                     session, process, Template.CONNECTION_INVOICE, at=step.at, urgency=Urgency.REQUESTED,
                     sum=tenge(outstanding_minor), due_on=f"{due_on:%d.%m.%Y}",
                 )  # fmt: skip
-            return Prepayment(outstanding_minor=outstanding_minor)
+            return Outstanding(outstanding_minor=outstanding_minor)
 
     def _invoice(self, session: Session, process: Process, *, on: date, due_on: date) -> Invoice:
         subscription = session.get_one(Subscription, _subscription_id(process))
@@ -114,7 +103,7 @@ class ConnectionActivities:
         )  # fmt: skip
 
     @activity.defn(name="connection.take_back_contract_and_invoice")
-    def take_back_contract_and_invoice(self, step: ConnectionStep) -> None:
+    def take_back_contract_and_invoice(self, step: ProcessStep) -> None:
         """Credit the invoice, so that what was paid is the subscriber's advance, and withdraw unsigned documents."""
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
@@ -129,16 +118,16 @@ class ConnectionActivities:
                 tell(session, process.id, "invoice_credited", at=step.at, facts=facts)
 
     @activity.defn(name="connection.check_prepayment")
-    def check_prepayment(self, step: PaymentStep) -> Prepayment:
+    def check_prepayment(self, step: PaymentStep) -> Outstanding:
         """Ask the ledger what is still to be paid; it alone knows, whatever a signal said."""
         with self._database.transaction() as session:
             invoice = _connection_invoice(session, step.process_id)
             outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
             _tell_prepayment(session, step, invoice, outstanding_minor)
-            return Prepayment(outstanding_minor=outstanding_minor)
+            return Outstanding(outstanding_minor=outstanding_minor)
 
     @activity.defn(name="connection.remind_of_prepayment")
-    def remind_of_prepayment(self, step: ConnectionStep) -> None:
+    def remind_of_prepayment(self, step: ProcessStep) -> None:
         """Remind the subscriber by SMS of what is still to be paid."""
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
@@ -146,7 +135,7 @@ class ConnectionActivities:
             outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
             if not outstanding_minor:
                 return
-            _say(
+            say(
                 session, process, Template.PREPAYMENT_REMINDER, at=step.at, urgency=Urgency.NOTICE,
                 unless_paid_invoice_id=invoice.id,
                 outstanding=tenge(outstanding_minor), expires_on=f"{invoice.due_on:%d.%m.%Y}",
@@ -154,30 +143,8 @@ class ConnectionActivities:
             facts = {"outstanding_minor": outstanding_minor}
             tell(session, process.id, "prepayment_reminded", at=step.at, facts=facts)
 
-    @activity.defn(name="connection.move_visit")
-    def move_visit(self, order: Rescheduling) -> None:
-        """Move the booked visit to another slot.
-
-        Raises:
-            Refusal: no such slot, or it is taken.
-        """
-        assert order.at is not None, "the process sets its own time"
-        with self._database.transaction() as session:
-            process = get_process(session, order.process_id)
-            visits.book_visit(
-                session, process, crew_id=order.crew_id, starts_at=order.starts_at, at=order.at, actor=order.actor,
-                key=order.at.isoformat(), zone=self._settings.zone,
-            )  # fmt: skip
-
-    @activity.defn(name="connection.free_visit")
-    def free_visit(self, step: ConnectionStep) -> None:
-        """Free the crew's slot."""
-        with self._database.transaction() as session:
-            if crews.release(session, step.process_id):
-                tell(session, step.process_id, "visit_freed", at=step.at)
-
     @activity.defn(name="connection.draw_up_act")
-    def draw_up_act(self, step: ConnectionStep) -> None:
+    def draw_up_act(self, step: ProcessStep) -> None:
         """Draw up the hand-over act of what was mounted."""
         with self._database.transaction() as session:
             enter_stage(session, step.process_id, ConnectionStage.HANDOVER, at=step.at)
@@ -185,7 +152,7 @@ class ConnectionActivities:
             tell(session, step.process_id, "act_drawn_up", at=step.at, facts={"number": act.number})
 
     @activity.defn(name="connection.close")
-    def close(self, step: ConnectionStep) -> None:
+    def close(self, step: ProcessStep) -> None:
         """Start billing on this day, tell the subscriber, and end the process."""
         on = self._local_date(step.at)
         with self._database.transaction() as session:
@@ -196,13 +163,13 @@ class ConnectionActivities:
             facts = {"active_on": on.isoformat()}
             tell(session, process.id, "service_activated", at=step.at, facts=facts)
             tariff = session.get_one(Tariff, subscription.tariff_id)
-            _say(session, process, Template.CONNECTED, at=step.at, urgency=Urgency.REQUESTED, tariff=tariff.title)
+            say(session, process, Template.CONNECTED, at=step.at, urgency=Urgency.REQUESTED, tariff=tariff.title)
             enter_stage(session, process.id, ConnectionStage.CLOSED, at=step.at)
             tell(session, process.id, "connection_closed", at=step.at)
             close(session, process.id, ProcessStatus.COMPLETED, at=step.at)
 
     @activity.defn(name="connection.withdraw_application")
-    def withdraw_application(self, step: ConnectionStep) -> None:
+    def withdraw_application(self, step: ProcessStep) -> None:
         """Free the port and cancel the subscription that was to be."""
         with self._database.transaction() as session:
             subscription_id = _subscription_id(get_process(session, step.process_id))
@@ -220,12 +187,12 @@ class ConnectionActivities:
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
             withdraw_forgotten(session, process.id, at=step.at)
-            reason = _reason(session, step)
+            reason = reason_of(session, step)
             expired = step.reason == "prepayment_expired"
             if expired:
                 tell(session, process.id, "prepayment_expired", at=step.at)
             template = Template.CONNECTION_EXPIRED if expired else Template.CONNECTION_CANCELLED
-            _say(session, process, template, at=step.at, urgency=Urgency.REQUESTED)
+            say(session, process, template, at=step.at, urgency=Urgency.REQUESTED)
             enter_stage(session, process.id, ConnectionStage.CLOSED, at=step.at)
             tell(session, process.id, "connection_cancelled", at=step.at)
             close(session, process.id, ProcessStatus.CANCELLED, at=step.at, reason=reason)
@@ -250,52 +217,8 @@ def _connection_invoice(session: Session, process_id: UUID) -> Invoice:
     ).one()
 
 
-def _say(
-    session: Session, process: Process, template: Template, *, at: datetime, urgency: Urgency,
-    unless_paid_invoice_id: UUID | None = None, **facts: str,
-) -> None:  # fmt: skip
-    assert process.account_id is not None
-    account_no = session.get_one(Account, process.account_id).account_no
-    queue_message(
-        session, key=f"{template}:{process.id}", template=template, facts={"account_no": account_no, **facts},
-        urgency=urgency, at=at, subscriber_id=process.subscriber_id, process_id=process.id,
-        unless_paid_invoice_id=unless_paid_invoice_id,
-    )  # fmt: skip
-
-
 def _tell_prepayment(session: Session, step: PaymentStep, invoice: Invoice, outstanding_minor: int) -> None:
-    """Write what was paid into the timeline; after the sum was read, so that whatever it counts is told.
-
-    A payment's own signal may come too late for that, when nobody waits for money any more.
-    """
-    _tell_payments(session, step, invoice)
+    """Write what was paid into the timeline, after the sum was read."""
+    tell_payments(session, step, invoice)
     if not outstanding_minor:
         tell(session, step.process_id, "prepayment_complete", at=step.at)
-
-
-def _tell_payments(session: Session, step: PaymentStep, invoice: Invoice) -> None:
-    """Write the payments that led here, and those that the invoice got, into the timeline in the name of the bank."""
-    covering = select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)
-    payments = session.execute(
-        select(Payment, Bank.code)
-        .join(Bank, Bank.id == Payment.bank_id)
-        .where(
-            Payment.id.in_(step.payment_ids)
-            | (Payment.id.in_(covering) & (Payment.received_at >= get_process(session, step.process_id).opened_at))
-        )
-    )
-    for payment, bank_code in sorted(payments, key=lambda row: row[0].id):
-        reversed_ = payment.status is PaymentStatus.REVERSED
-        event = "payment_reversed" if reversed_ else "payment_received"
-        facts = {"amount_minor": payment.amount_minor, "receipt_no": receipt(payment.receipt_no)}
-        tell(
-            session, step.process_id, event, key=f"{event}:{payment.id}", at=step.at, actor=f"bank:{bank_code}",
-            facts=facts,
-        )  # fmt: skip
-
-
-def _reason(session: Session, step: ClosingStep) -> str:
-    """Why it ends: the words of whoever asked stand in the timeline, so that histories carry none."""
-    if step.request_id is None:
-        return step.reason
-    return str(session.get_one(TimelineEntry, step.request_id).facts["reason"])

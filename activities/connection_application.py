@@ -3,15 +3,16 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from activities import policies, stock, subscribers
-from activities.idempotency import fingerprint, process_of_key
+from activities import stock, subscribers
+from activities.idempotency import process_of_key
 from activities.network import reserve_port
 from activities.outbox import start_workflow
-from activities.processes import enter_stage, tell
+from activities.process_opening import open_process
+from activities.processes import tell
 from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.connection import ConnectionInput, ConnectionPolicy, ConnectionStage, NewConnection
 from models.contracts.engine import CONNECTION, PROCESSES_QUEUE
@@ -51,13 +52,11 @@ def register_connection(
     account = subscribers.account_of(session, subscriber.id)
     subscription_id = _subscription(session, account, premises, tariff)
     port_no = reserve_port(session, premises.node_id, subscription_id)
-    process, policy = _process(session, subscriber, account, subscription_id)
-    process.opened_by, process.opened_at = actor, at
-    process.idempotency_key, process.request_sha256 = idempotency_key, fingerprint(order)
-    session.add(process)
-    session.flush()
+    process, policy = open_process(
+        session, ProcessKind.CONNECTION, ConnectionPolicy, stage=ConnectionStage.APPLICATION, account=account,
+        subscription_id=subscription_id, order=order, idempotency_key=idempotency_key, actor=actor, at=at,
+    )  # fmt: skip
     session.add(ConnectionApplication(process_id=process.id, equipment=order.equipment))
-    enter_stage(session, process.id, ConnectionStage.APPLICATION, at=at)
     facts = {"tariff": tariff.code, "equipment": order.equipment, "port": port_no}
     tell(session, process.id, "application_registered", at=at, actor=actor, facts=facts)
     start_workflow(
@@ -104,16 +103,3 @@ def _subscription(session: Session, account: Account, premises: Premises, tariff
             "This subscriber has or awaits this tariff at these premises already: look at their subscriptions.",
         )
     return subscription_id
-
-
-def _process(
-    session: Session, subscriber: Subscriber, account: Account, subscription_id: UUID
-) -> tuple[Process, ConnectionPolicy]:
-    policy = policies.newest(session, ProcessKind.CONNECTION)
-    process_id = session.scalars(select(func.uuidv7())).one()
-    process = Process(
-        id=process_id, kind=ProcessKind.CONNECTION, workflow_id=f"connection/{process_id}",
-        stage=ConnectionStage.APPLICATION, subscriber_id=subscriber.id, account_id=account.id,
-        subscription_id=subscription_id, policy_id=None if policy is None else policy.id,
-    )  # fmt: skip
-    return process, ConnectionPolicy() if policy is None else ConnectionPolicy.model_validate(policy.body)

@@ -18,7 +18,7 @@ from models.contracts.documents import (
     OrderedEquipment,
     Party,
 )
-from models.contracts.forms import Installed
+from models.contracts.field_forms import Installed
 from models.contracts.people import Language
 from models.contracts.processes import TaskKind, TaskStatus
 from models.contracts.refusals import conflict

@@ -8,9 +8,9 @@ from temporalio import activity
 
 from activities.gateways.network import NetworkGateway
 from activities.processes import get_process
-from models.contracts.connection import ConnectionStep
 from models.contracts.network import PortState
 from models.contracts.refusals import conflict
+from models.contracts.steps import ProcessStep
 from models.database import Database
 from models.tables.catalogue import Tariff
 from models.tables.network import NetworkPort
@@ -56,13 +56,13 @@ class NetworkActivities:
         self._gateway = gateway
 
     @activity.defn(name="network.switch_on")
-    def switch_on(self, step: ConnectionStep) -> None:
+    def switch_on(self, step: ProcessStep) -> None:
         """Switch the ordered service on."""
         subscription_id, profile = self._service(step.process_id)
         self._gateway.switch_on(subscription_id, profile)
 
     @activity.defn(name="network.switch_off")
-    def switch_off(self, step: ConnectionStep) -> None:
+    def switch_off(self, step: ProcessStep) -> None:
         """Switch the service off again."""
         subscription_id, _ = self._service(step.process_id)
         self._gateway.switch_off(subscription_id)

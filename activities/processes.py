@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models.contracts.processes import PROCESS_ACTOR, ProcessStatus
 from models.contracts.refusals import not_found
+from models.contracts.steps import ClosingStep
 from models.tables.processes import Process, TimelineEntry
 
 # Every step of every process says where it stands and what it did: in as few statements as that needs.
@@ -93,3 +94,10 @@ def request_cancellation(session: Session, process_id: UUID, *, reason: str, act
     session.add(entry)
     session.flush()
     return entry.id
+
+
+def reason_of(session: Session, step: ClosingStep) -> str:
+    """Why a process ends: the words of whoever asked stand in the timeline, so that histories carry none."""
+    if step.request_id is None:
+        return step.reason
+    return str(session.get_one(TimelineEntry, step.request_id).facts["reason"])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from activities.outbox import signal_workflow
 from models.contracts.connection import ConnectionStage
 from models.contracts.engine import STOCK_ARRIVED
-from models.contracts.forms import Swap
+from models.contracts.field_forms import Swap
 from models.contracts.processes import ProcessKind, ProcessStatus
 from models.contracts.refusals import Refusal, conflict, invalid
 from models.contracts.stock import Delivery, StockState

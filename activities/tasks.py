@@ -10,12 +10,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from temporalio import activity
 
+from activities.completion import Completion
 from activities.message_queue import queue_message
 from activities.outbox import remind_workflow
 from activities.processes import enter_stage, tell, workflow_id_of
-from activities.task_effects import EFFECTS, Completion
+from activities.task_effects import EFFECTS
 from models.contracts.engine import COMPLETE_TASK_SIGNAL
-from models.contracts.forms import FORMS, Form
+from models.contracts.form import Form
+from models.contracts.forms import FORMS
 from models.contracts.messaging import Urgency
 from models.contracts.people import Role
 from models.contracts.processes import (
@@ -33,8 +35,8 @@ from models.contracts.processes import (
 )
 from models.contracts.refusals import conflict, invalid, not_found
 from models.database import Database
-from models.rules.sentences import TASK_TITLES
 from models.rules.sms_texts import Template
+from models.rules.task_titles import TASK_TITLES
 from models.tables.people import Staff
 from models.tables.processes import Task, TaskSubmission, TimelineEntry
 from settings import Settings

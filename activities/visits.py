@@ -6,13 +6,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from temporalio import activity
 
 from activities import crews
 from activities.message_queue import queue_message
-from activities.processes import tell
+from activities.processes import get_process, tell
 from models.contracts.messaging import Urgency
+from models.contracts.processes import Rescheduling
+from models.contracts.steps import ProcessStep
+from models.database import Database
 from models.rules.sms_texts import Template
 from models.tables.processes import Process
+from settings import Settings
 
 
 def book_visit(
@@ -42,3 +47,33 @@ def book_visit(
         facts={"date": f"{local_start:%d.%m.%Y}", "from": f"{local_start:%H:%M}", "to": f"{local_end:%H:%M}"},
         urgency=Urgency.REQUESTED, at=at, subscriber_id=process.subscriber_id, process_id=process.id,
     )  # fmt: skip
+
+
+class VisitActivities:
+    """What every process with a crew's visit has done for it; repeating it changes nothing."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    @activity.defn(name="visit.move")
+    def move_visit(self, order: Rescheduling) -> None:
+        """Move the booked visit to another slot.
+
+        Raises:
+            Refusal: no such slot, or it is taken.
+        """
+        assert order.at is not None, "the process sets its own time"
+        with self._database.transaction() as session:
+            process = get_process(session, order.process_id)
+            book_visit(
+                session, process, crew_id=order.crew_id, starts_at=order.starts_at, at=order.at, actor=order.actor,
+                key=order.at.isoformat(), zone=self._settings.zone,
+            )  # fmt: skip
+
+    @activity.defn(name="visit.free")
+    def free_visit(self, step: ProcessStep) -> None:
+        """Free the crew's slot."""
+        with self._database.transaction() as session:
+            if crews.release(session, step.process_id):
+                tell(session, step.process_id, "visit_freed", at=step.at)

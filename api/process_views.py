@@ -23,7 +23,8 @@ from models.contracts.processes import (
     TaskView,
     TimelineView,
 )
-from models.rules.sentences import DEPARTMENTS, TASK_TITLES, sentence
+from models.rules.sentences import DEPARTMENTS, sentence
+from models.rules.task_titles import TASK_TITLES
 from models.tables.people import Account, Bank, Staff
 from models.tables.processes import Process, ProcessStage, Task, TimelineEntry
 from settings import Settings

@@ -20,19 +20,17 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import Worker
 
-from activities.connection import ConnectionActivities
 from activities.connection_application import register_connection
 from activities.failures import FailureBoundary
-from activities.gateways.network import LocalNetwork, NetworkGateway
-from activities.network import NetworkActivities
+from activities.gateways.network import NetworkGateway
 from activities.outbox import forget, is_waiting
 from activities.payments import take_payment
-from activities.tasks import TaskActivities, submit
+from activities.tasks import submit
 from models.contracts.bank import PaymentNotice
-from models.contracts.connection import ConnectionOutcome, ConnectionPolicy, NewConnection
-from models.contracts.engine import CANCEL_PROCESS, COMPLETE_TASK, STATE
+from models.contracts.connection import ConnectionPolicy, NewConnection
+from models.contracts.engine import CANCEL_PROCESS, COMPLETE_TASK, PROCESSES_QUEUE, STATE
 from models.contracts.money import PositiveMoney
-from models.contracts.processes import CancelRequest, ProcessState, TaskDone, TaskKind, TaskStatus
+from models.contracts.processes import CancelRequest, ProcessOutcome, ProcessState, TaskDone, TaskKind, TaskStatus
 from models.database import Database
 from models.tables.crews import Crew, Visit
 from models.tables.documents import Document
@@ -47,7 +45,7 @@ from models.tables.subscriptions import Subscription
 from settings import Settings
 from tests import factories
 from tests.engines import TemporalServer
-from workflows.connection import Connection
+from workers.registry import WORKFLOWS, process_activities
 
 PATIENCE_SECONDS = 30.0
 SETTINGS = Settings(environment="local")
@@ -254,7 +252,7 @@ class World:
         self.complete(TaskKind.INSTALL, "installed", {"serials": self.serials()})
         self.task(TaskKind.SIGN_ACT)
 
-    def to_the_end(self) -> ConnectionOutcome:
+    def to_the_end(self) -> ProcessOutcome:
         """Connected."""
         self.to_handover()
         self.complete(TaskKind.SIGN_ACT, "signed")
@@ -270,14 +268,14 @@ class World:
     @property
     def workflow_id(self) -> str:
         """The process's name on Temporal."""
-        return f"connection/{self.process_id}"
+        return self.process().workflow_id
 
     @property
-    def handle(self) -> WorkflowHandle[Any, ConnectionOutcome]:
+    def handle(self) -> WorkflowHandle[Any, ProcessOutcome]:
         """The process on Temporal."""
-        return self.client.get_workflow_handle_for(Connection.run, self.workflow_id)
+        return self.client.get_workflow_handle(self.workflow_id, result_type=ProcessOutcome)
 
-    def outcome(self) -> ConnectionOutcome:
+    def outcome(self) -> ProcessOutcome:
         """How it ended."""
         return self.server.run(self.handle.result())
 
@@ -363,29 +361,20 @@ class World:
         return self.server.run(self.handle.fetch_history())
 
 
-def connection_workers(
+def process_workers(
     client: Client, database: Database, queue: str, *, network: NetworkGateway | None = None
 ) -> Sequence[Worker]:
     """The worker of the processes, as in production, on a queue of the test's own."""
-    steps = ConnectionActivities(database, SETTINGS)
-    tasks = TaskActivities(database, SETTINGS)
-    ports = NetworkActivities(database, network or LocalNetwork(database))
     return [
         Worker(
             client,
             task_queue=queue,
-            workflows=[Connection],
-            activities=[
-                steps.reserve_equipment, steps.release_equipment, steps.send_contract_and_invoice,
-                steps.take_back_contract_and_invoice, steps.check_prepayment, steps.remind_of_prepayment,
-                steps.move_visit, steps.free_visit, steps.draw_up_act, steps.close, steps.withdraw_application,
-                steps.close_as_cancelled, tasks.open, tasks.complete, tasks.claim, tasks.escalate, tasks.withdraw,
-                tasks.note_refused_act, ports.switch_on, ports.switch_off,
-            ],
+            workflows=WORKFLOWS[PROCESSES_QUEUE],
+            activities=process_activities(database, SETTINGS, network=network),
             activity_executor=ThreadPoolExecutor(16),
             interceptors=[FailureBoundary()],
         )
-    ]  # fmt: skip
+    ]
 
 
 @contextmanager
@@ -395,5 +384,5 @@ def connection_world(
     """A furnished world whose process runs on `server` until the block ends."""
     world = World(database, server, queue=factories.unique("processes"))
     world.furnish(**furniture)
-    with server.workers(lambda client: connection_workers(client, database, world.queue, network=network)):
+    with server.workers(lambda client: process_workers(client, database, world.queue, network=network)):
         yield world

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from models.contracts.connection import ClosingStep, ConnectionStep
 from models.contracts.processes import TaskAct, TaskActOrder
+from models.contracts.steps import ClosingStep, ProcessStep
 from workers.logs import actor_of, process_id_of
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +49,7 @@ def test_local_logs_are_readable_and_addresses_of_requests_are_never_written() -
 
 def test_the_process_is_known_from_the_input_of_a_step_or_from_its_workflow() -> None:
     process_id = uuid4()
-    step = ConnectionStep.model_validate({"process_id": process_id, "at": NOW})
+    step = ProcessStep.model_validate({"process_id": process_id, "at": NOW})
     assert process_id_of(step, "anything") == str(process_id)
     assert process_id_of(None, f"connection/{process_id}") == str(process_id)
     assert process_id_of(None, "messaging/sms") is None

@@ -10,8 +10,10 @@ from sqlalchemy import select
 
 from activities.connection import ConnectionActivities
 from activities.tasks import TaskActivities
-from models.contracts.connection import InvoiceStep, PaymentStep, Prepayment
+from activities.visits import VisitActivities
+from models.contracts.connection import InvoiceStep
 from models.contracts.processes import Rescheduling, TaskKind, TaskOrder
+from models.contracts.steps import Outstanding, PaymentStep
 from models.database import Database
 from models.tables.payments import Payment
 from models.tables.people import Account
@@ -46,7 +48,7 @@ def test_a_task_opened_again_under_another_id_is_the_first_one(world: World) -> 
 
 def test_a_visit_moved_twice_at_once_to_the_same_slot_is_moved_and_told_once(world: World) -> None:
     world.to_installation()
-    steps, slot = ConnectionActivities(world.database, SETTINGS), world.slot(days=2)
+    steps, slot = VisitActivities(world.database, SETTINGS), world.slot(days=2)
     move = Rescheduling.model_validate({"process_id": world.process_id, "actor": "staff:somebody", **slot})
     moves = [move.model_copy(update={"at": world.now() + timedelta(seconds=turn)}) for turn in range(8)]
     with ThreadPoolExecutor(len(moves)) as pool:
@@ -64,7 +66,7 @@ def test_a_payment_that_was_counted_before_it_was_signalled_is_in_the_timeline(w
             select(Payment.id).join(Account).where(Account.account_no == world.account_no).order_by(Payment.id).limit(1)
         ).one()
     look = PaymentStep(process_id=world.process_id, at=world.now(), payment_ids=[first])
-    assert ConnectionActivities(world.database, SETTINGS).check_prepayment(look) == Prepayment(outstanding_minor=0)
+    assert ConnectionActivities(world.database, SETTINGS).check_prepayment(look) == Outstanding(outstanding_minor=0)
     assert world.events()[-3:] == ["payment_received", "payment_received", "prepayment_complete"]
 
 
@@ -73,7 +75,7 @@ def test_an_invoice_that_was_paid_before_its_step_was_done_again_is_told_as_paid
     world.pay(world.total_minor, deliver=False)
     again = InvoiceStep(process_id=world.process_id, at=world.now(), pay_within=timedelta(days=10))
     steps = ConnectionActivities(world.database, SETTINGS)
-    assert steps.send_contract_and_invoice(again) == Prepayment(outstanding_minor=0)
+    assert steps.send_contract_and_invoice(again) == Outstanding(outstanding_minor=0)
     assert world.events()[-2:] == ["payment_received", "prepayment_complete"]
     assert world.events().count("invoice_issued") == 1
     assert world.messages() == ["connection_invoice"]

@@ -25,7 +25,7 @@ from models.contracts.people import Role
 from models.contracts.processes import ProcessStatus, TaskAct, TaskClaim, TaskDone, TaskKind
 from models.contracts.refusals import Refusal
 from models.database import Database
-from models.rules.sentences import TASK_TITLES
+from models.rules.task_titles import TASK_TITLES
 from models.tables.processes import Task, TaskSubmission, TimelineEntry
 from tests import factories
 from tests.connection_world import World, connection_world, eventually

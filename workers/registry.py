@@ -13,10 +13,11 @@ from activities.billing_steps import BillingActivities
 from activities.connection import ConnectionActivities
 from activities.failures import FailureBoundary
 from activities.gateways import make_sms_gateway
-from activities.gateways.network import LocalNetwork
+from activities.gateways.network import LocalNetwork, NetworkGateway
 from activities.messaging import MessagingActivities
 from activities.network import NetworkActivities
 from activities.tasks import TaskActivities
+from activities.visits import VisitActivities
 from models.contracts.engine import BILLING_QUEUE, MESSAGING_QUEUE, PROCESSES_QUEUE
 from models.database import Database
 from settings import Settings
@@ -41,12 +42,15 @@ WORKFLOWS: Final[dict[str, list[type]]] = {
 }
 
 
-def process_activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
-    """The steps of all processes."""
+def process_activities(
+    database: Database, settings: Settings, *, network: NetworkGateway | None = None
+) -> list[Callable[..., Any]]:
+    """The steps of all processes; the network is the one of the settings unless given."""
     return activities_of(
         TaskActivities(database, settings),
+        VisitActivities(database, settings),
         ConnectionActivities(database, settings),
-        NetworkActivities(database, LocalNetwork(database)),
+        NetworkActivities(database, network or LocalNetwork(database)),
     )
 
 

@@ -1,6 +1,6 @@
 """The connection of a subscriber: what is ordered, and what its process and its steps say to each other."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 from uuid import UUID
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.contracts.people import NewSubscriber
 from models.contracts.processes import TaskDurations
+from models.contracts.steps import ProcessStep
 from models.contracts.stock import Sku
 
 
@@ -69,53 +70,13 @@ class ConnectionInput(BaseModel):
     policy: ConnectionPolicy
 
 
-class ConnectionOutcome(BaseModel):
-    """Result of the workflow `Connection`."""
-
-    process_id: UUID
-    status: str
-
-
-class ConnectionStep(BaseModel):
-    """Input of a step: which connection, and the process's own time."""
-
-    process_id: UUID
-    at: datetime
-
-
-class ClosingStep(ConnectionStep):
-    """The end of a process before its goal: who wanted it, and why."""
-
-    actor: str
-    request_id: UUID | None = None
-    reason: str
-
-
-class InvoiceStep(ConnectionStep):
+class InvoiceStep(ProcessStep):
     """The invoice, and within what time it is to be paid."""
 
     pay_within: timedelta
-
-
-class PaymentStep(ConnectionStep):
-    """A look at the ledger, because of these payments."""
-
-    payment_ids: list[UUID] = []
 
 
 class Equipment(BaseModel):
     """Result of the reservation: what is missing in stock, by SKU; nothing when all of it is reserved."""
 
     missing: list[str]
-
-
-class Prepayment(BaseModel):
-    """What is still to be paid on the connection invoice."""
-
-    outstanding_minor: int
-
-
-class Residue(BaseModel):
-    """What a cancelled connection leaves on the subscriber's balance, to be refunded or kept."""
-
-    advance_minor: int

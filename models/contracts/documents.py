@@ -18,6 +18,12 @@ class DocumentKind(StrEnum):
 
     CONTRACT = "contract"
     HANDOVER_ACT = "handover_act"
+    REPLACEMENT_ACT = "replacement_act"
+    RETURN_ACT = "return_act"
+
+
+ACTS = (DocumentKind.HANDOVER_ACT, DocumentKind.REPLACEMENT_ACT, DocumentKind.RETURN_ACT)
+"""What the subscriber signs when equipment changes hands; a process has at most one of them."""
 
 
 class OperatorDetails(BaseModel):

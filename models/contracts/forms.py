@@ -1,113 +1,12 @@
-"""The forms of the staff tasks: for each outcome, what a person fills in.
+"""The forms of all staff tasks: for each outcome, what a person fills in.
 
-The JSON Schema of these models is what `GET /v1/tasks` shows and what a completion is checked against. Forms name
-no subscriber: who they are stands in the database already.
+The JSON Schema of these models is what `GET /v1/tasks` shows and what a completion is checked against.
 """
 
-from typing import Annotated, Literal
-from uuid import UUID
+from models.contracts.accounting_forms import ACCOUNTING_FORMS
+from models.contracts.field_forms import FIELD_FORMS
+from models.contracts.form import Form
+from models.contracts.processes import TaskKind
 
-from pydantic import ConfigDict, Field, StringConstraints
-
-from models.contracts.instants import PlausibleInstant
-from models.contracts.processes import Reason, TaskKind
-from models.contracts.stock import Delivery, Serial
-from models.contracts.texts import Storable
-
-Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
-
-
-class Form(Storable):
-    """A form refuses fields that it doesn't know, so that a typing mistake is seen."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class PurchaseDelivered(Form):
-    """What was ordered has arrived: the serial numbers go into stock."""
-
-    deliveries: list[Delivery] = Field(min_length=1, max_length=50)
-    supplier_document: Comment = ""
-
-
-class Refused(Form):
-    """It can't be done; the application is cancelled for this reason."""
-
-    reason: Reason
-
-
-class CrewAssigned(Form):
-    """A crew goes there at a free slot."""
-
-    crew_id: UUID
-    starts_at: PlausibleInstant
-    comment: Comment = ""
-
-
-class Postponed(Form):
-    """The subscriber asked for later: the task comes back then."""
-
-    until: PlausibleInstant
-    reason: Reason
-
-
-class Swap(Form):
-    """A reserved piece was replaced by another one from stock."""
-
-    reserved: Serial
-    mounted: Serial
-    reason: Reason
-
-
-class Readings(Form):
-    """What the installer measured."""
-
-    optical_power_dbm: float | None = Field(default=None, ge=-40, le=10)
-    download_mbps: float | None = Field(default=None, ge=0, le=100_000)
-    cable_metres: float | None = Field(default=None, ge=0, le=100_000)
-
-
-class Installed(Form):
-    """The equipment is mounted: the reserved serial numbers, or an explicit swap."""
-
-    serials: list[Serial] = Field(max_length=50)
-    swaps: list[Swap] = Field(default=[], max_length=50)
-    readings: Readings = Readings()
-    photo_reference: Comment = ""
-    comment: Comment = ""
-
-
-class SubscriberAbsent(Form):
-    """Nobody opened: a new slot is needed."""
-
-    comment: Comment = ""
-
-
-class ActSigned(Form):
-    """The subscriber, or somebody with their power of attorney, signed the act."""
-
-    signed_by: Literal["subscriber", "representative"] = "subscriber"
-    signed_at: PlausibleInstant | None = None
-    comment: Comment = ""
-
-
-class Refunded(Form):
-    """The money was paid back, by this payment order."""
-
-    payment_order: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
-
-
-class KeptAsAdvance(Form):
-    """The subscriber leaves the money on their balance."""
-
-    comment: Comment = ""
-
-
-FORMS: dict[TaskKind, dict[str, type[Form]]] = {
-    TaskKind.PURCHASE: {"delivered": PurchaseDelivered, "refused": Refused},
-    TaskKind.ASSIGN_CREW: {"assigned": CrewAssigned, "postponed": Postponed},
-    TaskKind.INSTALL: {"installed": Installed, "absent": SubscriberAbsent, "impossible": Refused},
-    TaskKind.SIGN_ACT: {"signed": ActSigned, "refused": Refused},
-    TaskKind.REFUND: {"refunded": Refunded, "kept": KeptAsAdvance},
-}
+FORMS: dict[TaskKind, dict[str, type[Form]]] = {**FIELD_FORMS, **ACCOUNTING_FORMS}
 """The first outcome of each kind is the usual one."""

@@ -33,6 +33,10 @@ class ProcessKind(StrEnum):
     OUTAGE = "outage"
     REQUEST = "request"
     BILLING_RUN = "billing_run"
+    CLARIFICATION = "clarification"
+    """Money that a person of accounting has to look at, such as a payment whose payer nobody knows."""
+    RECONCILIATION = "reconciliation"
+    """A bank's day: its registry and its settlement against what was posted."""
 
 
 class ProcessStatus(StrEnum):
@@ -163,6 +167,13 @@ class Rescheduling(BaseModel):
     starts_at: datetime
     actor: str
     at: datetime | None = None
+
+
+class ProcessOutcome(BaseModel):
+    """Result of a workflow that carries a process."""
+
+    process_id: UUID
+    status: ProcessStatus
 
 
 class ProcessState(BaseModel):

@@ -1,0 +1,10 @@
+"""Payment orders and the parts of a payment."""
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,10 @@
+"""Dunning: ladders, episodes, promises, disputes, exclusions."""
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,215 @@
+"""What the processes about a subscriber's service share: crews that visit, acts, money that is waited for, an end."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from temporalio import workflow
+
+from workflows.staff_process import Cancelled, StaffProcess
+
+with workflow.unsafe.imports_passed_through():
+    from activities.failures import as_application_error
+    from activities.network import NetworkActivities
+    from activities.visits import VisitActivities
+    from models.contracts.bank import PaymentReceived
+    from models.contracts.engine import PAYMENT_RECEIVED, RESCHEDULE_VISIT
+    from models.contracts.processes import (
+        PROCESS_ACTOR,
+        ProcessOutcome,
+        ProcessState,
+        ProcessStatus,
+        Rescheduling,
+        TaskDone,
+        TaskDurations,
+        TaskKind,
+    )
+    from models.contracts.refusals import conflict
+    from models.contracts.steps import ClosingStep, Outstanding, PaymentStep, ProcessStep, Residue
+
+OUTSIDE = {
+    NetworkActivities.switch_on: "switch the service on",
+    NetworkActivities.switch_off: "switch the service off",
+}
+"""Undo steps that leave the machine; all others are steps in the database."""
+
+
+class SubscriberProcess(StaffProcess):
+    """A process about one service of a subscriber."""
+
+    def __init__(self, process_id: UUID, tasks: TaskDurations) -> None:
+        super().__init__()
+        self.process_id: UUID = process_id
+        self.tasks = tasks
+        self._visit_booked = False
+        self._payments = 0
+        self._payment_ids: list[UUID] = []
+
+    def now(self) -> ProcessStep:
+        """What a step is told that needs no more than the process and its time."""
+        return ProcessStep(process_id=self.process_id, at=workflow.now())
+
+    async def carry(self, way: Coroutine[Any, Any, None], *, close_as_cancelled: Callable[..., Any]) -> ProcessOutcome:
+        """Go the way to its end; cancelled on it, give back what was taken and close.
+
+        `close_as_cancelled` is the step that closes the process, and answers what of the subscriber's money is left
+        with us: that becomes a task for accounting.
+        """
+        try:
+            await way
+            status = ProcessStatus.COMPLETED
+        except Cancelled as wish:
+            await self._give_everything_back(wish, close_as_cancelled)
+            status = ProcessStatus.CANCELLED
+        except asyncio.CancelledError:
+            # «Request cancellation» in the Temporal UI is the same wish, said otherwise.
+            await self._give_everything_back(Cancelled("cancelled in the Temporal UI"), close_as_cancelled)
+            status = ProcessStatus.CANCELLED
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return ProcessOutcome(process_id=self.process_id, status=status)
+
+    async def crew_visits(
+        self, visit: TaskKind, *, done: str, within: timedelta, scheduling: str, visiting: str,
+        facts: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """A dispatcher books a crew; the crew does its task there. Whoever was not at home gets another visit.
+
+        Raises:
+            Cancelled: it can't be done, or the process was cancelled.
+        """
+        self.to_undo(VisitActivities.free_visit)
+        while True:
+            assignment = await self.staff_task(TaskKind.ASSIGN_CREW, stage=scheduling, within=self.tasks.assign_crew)
+            if assignment is not None and assignment.resume_at is not None:
+                await self._sleep_until_resumed(assignment)
+                continue
+            self._visit_booked = True
+            answer = await self.staff_task(visit, stage=visiting, within=within, facts=facts)
+            self._visit_booked = False
+            self.stop_if_impossible(answer)
+            if answer is not None and answer.outcome == done:
+                return
+
+    async def act_is_signed(self, draw_up: Callable[..., Any], *, stage: str) -> None:
+        """The act is drawn up and signed.
+
+        Raises:
+            Cancelled: the subscriber doesn't sign, or the process was cancelled.
+        """
+        await self.step(draw_up, self.now())
+        signing = await self.staff_task(TaskKind.SIGN_ACT, stage=stage, within=self.tasks.sign_act)
+        self.stop_if_impossible(signing)
+
+    async def invoice_is_paid(
+        self, outstanding_minor: int, *, check: Callable[..., Any], remind: Callable[..., Any],
+        remind_after: timedelta, expires_after: timedelta,
+    ) -> bool:  # fmt: skip
+        """Wait until what is outstanding is paid, reminding once; whether it was paid in time.
+
+        `check` asks the ledger, which alone knows; `remind` tells the subscriber.
+        """
+        reminder_at, expires_at = workflow.now() + remind_after, workflow.now() + expires_after
+        reminded = False
+        while outstanding_minor:
+            seen = self._payments
+            deadline, what = (expires_at, "payment expires") if reminded else (reminder_at, "remind of payment")
+            try:
+                await self.until(
+                    self._payment_after(seen),
+                    within=max(deadline - workflow.now(), timedelta(0)),
+                    summary=what,
+                )
+            except TimeoutError:
+                if not reminded:
+                    await self.step(remind, self.now())
+                    reminded = True
+                    continue
+                # The last look before it hurts: money may be in the ledger whose signal is still on its way.
+                return await self._outstanding(check) == 0
+            outstanding_minor = await self._outstanding(check)
+        return True
+
+    def stop_if_impossible(self, done: TaskDone | None) -> None:
+        """End the process where its task can't be done.
+
+        Raises:
+            Cancelled: that is so.
+        """
+        if done is not None and done.outcome in {"refused", "impossible"}:
+            raise Cancelled(f"task_{done.outcome}")
+
+    async def undo(self, activity: Callable[..., Any], argument: BaseModel) -> None:
+        """Run one undo step, outside or in the database."""
+        if activity in OUTSIDE:
+            await self.outside(activity, argument, summary=OUTSIDE[activity])
+        else:
+            await super().undo(activity, argument)
+
+    @workflow.signal(name=PAYMENT_RECEIVED, description="The ledger has money for this account")
+    def payment_received(self, *payloads: Any) -> None:
+        """Look at the ledger, which alone knows the sum: being told twice, or of a reversal, does no harm."""
+        try:
+            (payload,) = payloads
+            self._payment_ids.append(PaymentReceived.model_validate(payload).payment_id)
+        except ValueError:
+            workflow.logger.warning("a payment was signalled that names no payment")
+        self._payments += 1
+
+    @workflow.update(name=RESCHEDULE_VISIT, description="Move the booked visit to another slot")
+    async def reschedule_visit(self, order: Rescheduling) -> ProcessState:
+        """Move the visit; a refusal leaves it where it was."""
+        move = order.model_copy(update={"at": workflow.now()})
+        await self._refusable(VisitActivities.move_visit, move, "move the visit")
+        return self.state()
+
+    @reschedule_visit.validator
+    def _may_reschedule(self, order: Rescheduling) -> None:
+        del order
+        if not self._visit_booked:
+            raise as_application_error(
+                conflict("no_visit_booked", "There is no visit to move: assign a crew and a time first.")
+            )
+
+    def _payment_after(self, seen: int) -> Callable[[], bool]:
+        return lambda: self._payments > seen
+
+    async def _outstanding(self, check: Callable[..., Any]) -> int:
+        look = PaymentStep(
+            process_id=self.process_id, at=workflow.now(), payment_ids=list(dict.fromkeys(self._payment_ids))
+        )
+        self._payment_ids.clear()
+        answer: Outstanding = await self.step(check, look)
+        return answer.outstanding_minor
+
+    async def _sleep_until_resumed(self, assignment: TaskDone) -> None:
+        assert assignment.resume_at is not None
+        try:
+            await self.until(
+                lambda: False, within=max(assignment.resume_at - workflow.now(), timedelta(0)), summary="postponed"
+            )
+        except TimeoutError:
+            return
+
+    async def _give_everything_back(self, wish: Cancelled, close_as_cancelled: Callable[..., Any]) -> None:
+        await self.give_back(self.now)
+        request = wish.request
+        closing = ClosingStep(
+            process_id=self.process_id,
+            at=workflow.now(),
+            actor=PROCESS_ACTOR if request is None else request.actor,
+            request_id=None if request is None else request.request_id,
+            reason=(request.reason if request is not None else None) or wish.reason,
+        )
+        residue: Residue = await self.step(close_as_cancelled, closing)
+        self.end(ProcessStatus.CANCELLED, "closed")
+        if residue.advance_minor:
+            await self.advance_is_settled(residue)
+
+    async def advance_is_settled(self, residue: Residue) -> None:
+        """Accounting refunds the subscriber's money, or keeps it as an advance."""
+        await self.staff_task(
+            TaskKind.REFUND, stage=None, within=self.tasks.refund, facts={"advance_minor": residue.advance_minor}
+        )
