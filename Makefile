@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
-.PHONY: run demo test check bench-connection bench-billing clean
+.PHONY: run demo test check bench-connection bench-billing bench-bank clean
 
 run: $(VENV)/local.stamp
 	@$(BIN)/abonent run
@@ -28,6 +28,9 @@ bench-connection: $(VENV)/local.stamp
 
 bench-billing: $(VENV)/local.stamp
 	@$(BIN)/python benchmarks/billing_run.py
+
+bench-bank: $(VENV)/local.stamp
+	@$(BIN)/python benchmarks/bank.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

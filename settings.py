@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int | None = None
     """Without it, local mode prefers 8080 and takes a free port when that one is busy."""
+    api_processes: int = Field(default=1, ge=1)
+    """How many processes `abonent api` serves its port with; a Python process uses about one core."""
     public_url: str | None = None
     """The address under which the outside reaches the API; webhook signatures are made over it."""
     metrics_port: int | None = None
@@ -50,6 +52,12 @@ class Settings(BaseSettings):
     operator_name: str = "ТОО «Абонент Телеком»"
     operator_bin: str = "990140000014"
     operator_iban: str = "KZ000000000000000000"
+    operator_sector_code: str = Field(default="17", pattern=r"^[12][0-9]$")
+    """КБе of the operator on payment orders: 17 is a resident, not financial, not of the state."""
+    payer_sector_code: str = Field(default="19", pattern=r"^[12][0-9]$")
+    """The same of those who pay: 19 is a resident household."""
+    payment_purpose_code: str = Field(default="853", pattern=r"^[0-9]{3}$")
+    """КНП of payments for services of communication, as the operator agreed it with its banks."""
 
     billing_schedule_enabled: bool = True
     """Whether the month's billing run starts by itself; it can be started by hand in any case."""
@@ -58,6 +66,18 @@ class Settings(BaseSettings):
     """When it starts, in the operator's zone."""
     billing_partition_size: int = Field(default=10_000, ge=1)
     """Accounts that one transaction bills: a payment of one of them waits for its end."""
+
+    dunning_schedule_enabled: bool = True
+    """Whether the daily round of dunning starts by itself."""
+    dunning_hour: int = Field(default=6, ge=0, le=23)
+    """When it starts, in the operator's zone: before the hours at which anybody is spoken to."""
+
+    reconciliation_schedule_enabled: bool = True
+    """Whether the days of banks are opened by themselves."""
+    reconciliation_hour: int = Field(default=5, ge=0, le=23)
+    """When, in the operator's zone: each day opens yesterday, and whatever days were missed."""
+    max_registry_bytes: int = 16 * 1024 * 1024
+    """The same as `max_body_bytes`, for registries and statements of banks."""
 
     sms_gateway: Literal["local", "twilio"] = "local"
     sms_per_second: int = 20

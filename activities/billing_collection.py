@@ -3,10 +3,15 @@
 A run of month P charges P for tariffs that are charged in advance, and makes up month P−1: what should have been
 charged for it against what was. Where both agree nothing is said; where they differ, what was billed is taken back and
 the month is charged as it really was. Tariffs charged in arrears are the case where nothing was billed yet.
+
+A final invoice makes up any number of months of one service in the same way, and charges nothing ahead of its end.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -21,6 +26,19 @@ class Scope:
     first_number: int
     last_number: int
     period_on: date
+    charge_suspended: bool
+    charge_frozen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceScope:
+    """Which service is billed, and for which months: from one first day of a month until another."""
+
+    subscription_id: UUID
+    first_on: date
+    until_on: date
+    end_on: date | None
+    """The first day that is no longer charged; none where the service goes on."""
     charge_suspended: bool
     charge_frozen: bool
 
@@ -41,14 +59,20 @@ def next_month(month_on: date) -> date:
 
 # An account that has an invoice of the month already is left alone, whichever run issued it.
 _SUBSCRIPTIONS = text("""
-    INSERT INTO bill_subscription (account_id, subscription_id, tariff_id, active_month_on)
+    INSERT INTO bill_subscription (account_id, subscription_id, tariff_id, active_month_on, end_on)
     SELECT account.id, subscription.id, subscription.tariff_id,
-           subscription.active_from - (extract(day FROM subscription.active_from)::integer - 1)
+           subscription.active_from - (extract(day FROM subscription.active_from)::integer - 1),
+           coalesce(subscription.ending_on, subscription.active_to)
     FROM (SELECT id FROM account WHERE number BETWEEN :first_number AND :last_number
             AND (SELECT invoice.id FROM invoice
                  WHERE invoice.account_id = account.id AND invoice.period_on = :period_on LIMIT 1) IS NULL
           OFFSET 0) AS account
     CROSS JOIN LATERAL (SELECT * FROM subscription WHERE subscription.account_id = account.id OFFSET 0) AS subscription
+""")
+_ONE_SUBSCRIPTION = text("""
+    INSERT INTO bill_subscription (account_id, subscription_id, tariff_id, active_month_on, end_on)
+    SELECT account_id, id, tariff_id, active_from - (extract(day FROM active_from)::integer - 1), :end_on
+    FROM subscription WHERE id = :subscription_id
 """)
 _SERVICES = text("""
     INSERT INTO bill_service (account_id, subscription_id, item_id, kind, title, tariff_id, vat_mode, month_on,
@@ -56,14 +80,14 @@ _SERVICES = text("""
     SELECT billed.account_id, billed.subscription_id, billed.subscription_id, 'fee', tariff.title, tariff.id,
            tariff.vat_mode, month.month_on, month.next_on - month.month_on,
            greatest(lower(period.during), month.month_on) - month.month_on,
-           least(upper(period.during), month.next_on) - month.month_on
+           least(upper(period.during), month.next_on, billed.end_on) - month.month_on
     FROM bill_subscription AS billed
     CROSS JOIN LATERAL (SELECT * FROM service_period
                         WHERE service_period.subscription_id = billed.subscription_id OFFSET 0) AS period
-    JOIN (VALUES (CAST(:previous_on AS date), CAST(:period_on AS date), false),
-                 (CAST(:period_on AS date), CAST(:next_on AS date), true)) AS month (month_on, next_on, ahead)
+    JOIN unnest(CAST(:months_on AS date[]), CAST(:nexts_on AS date[])) AS month (month_on, next_on)
       ON period.during && daterange(month.month_on, month.next_on)
-    JOIN tariff ON tariff.id = period.tariff_id AND (tariff.charging = 'advance' OR NOT month.ahead)
+     AND (billed.end_on IS NULL OR billed.end_on > greatest(lower(period.during), month.month_on))
+    JOIN tariff ON tariff.id = period.tariff_id AND (tariff.charging = 'advance' OR month.month_on < :period_on)
     WHERE (period.state = 'active' OR (period.state = 'suspended' AND :charge_suspended)
            OR (period.state = 'frozen' AND :charge_frozen))
 """)
@@ -88,12 +112,13 @@ _ONE_OFF_CHARGES = text("""
            lower(charge.during) - month.month_on, upper(charge.during) - month.month_on
     FROM bill_subscription AS billed
     CROSS JOIN LATERAL (SELECT * FROM charge WHERE charge.subscription_id = billed.subscription_id OFFSET 0) AS charge
-    JOIN (VALUES (CAST(:previous_on AS date), CAST(:period_on AS date)),
-                 (CAST(:period_on AS date), CAST(:next_on AS date))) AS month (month_on, next_on)
+    JOIN unnest(CAST(:months_on AS date[]), CAST(:nexts_on AS date[])) AS month (month_on, next_on)
       ON charge.during <@ daterange(month.month_on, month.next_on)
-    WHERE charge.kind = 'one_off'
-      AND (SELECT line.id FROM invoice_line AS line
-           WHERE line.subscription_id = charge.subscription_id AND line.charge_id = charge.id LIMIT 1) IS NULL
+    WHERE charge.kind = 'one_off' AND (billed.end_on IS NULL OR billed.end_on > lower(charge.during))
+      AND coalesce((SELECT sum(line.total_minor) FROM invoice_line AS line
+                    WHERE line.subscription_id = charge.subscription_id AND line.charge_id = charge.id), 0)
+          + coalesce((SELECT sum(line.total_minor) FROM recalculation_line AS line
+                      WHERE line.subscription_id = charge.subscription_id AND line.charge_id = charge.id), 0) = 0
 """)
 _DISCOUNTS = text("""
     INSERT INTO bill_discount (id, subscription_id, title, percent_bp, amount_minor, during, place)
@@ -104,8 +129,8 @@ _DISCOUNTS = text("""
                         WHERE discount.subscription_id = billed.subscription_id OFFSET 0) AS discount
     WHERE discount.during && daterange(:previous_on, :next_on)
 """)
-# The first month that stood on a connection invoice names no month: it is the one in which the service began. What was
-# billed stays billed when accounting credits it afterwards.
+# What was billed stays billed when accounting credits it afterwards; it is billed no more when billing itself takes it
+# back. The first month that stood on a connection invoice names no month: it is the one in which the service began.
 _BILLED = text("""
     INSERT INTO bill_billed (account_id, subscription_id, item_id, charge_id, title, month_on, vat_rate_bp, net_minor,
                              vat_minor)
@@ -118,7 +143,16 @@ _BILLED = text("""
         CROSS JOIN LATERAL (
             SELECT * FROM invoice_line
             WHERE subscription_id = billed.subscription_id
-              AND service_month_on = ANY(ARRAY[CAST(:previous_on AS date), CAST(:period_on AS date)])
+              AND service_month_on = ANY(CAST(:months_on AS date[]))
+            OFFSET 0
+        ) AS line
+        UNION ALL
+        SELECT billed.*, line.charge_id, line.service_month_on, line.vat_rate_bp, line.net_minor, line.vat_minor
+        FROM bill_subscription AS billed
+        CROSS JOIN LATERAL (
+            SELECT * FROM recalculation_line
+            WHERE subscription_id = billed.subscription_id
+              AND service_month_on = ANY(CAST(:months_on AS date[]))
             OFFSET 0
         ) AS line
         UNION ALL
@@ -135,50 +169,83 @@ _BILLED = text("""
     WHERE charge.kind IS DISTINCT FROM 'one_off'
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 """)
-# Month P: what stood on a bill already is not charged ahead again; the next run makes it up.
+# Month P: what stands on a bill already is not charged ahead again; the next run makes it up.
 _DROP_CHARGED_AHEAD = text("""
     DELETE FROM bill_line AS line USING bill_billed AS billed
     WHERE line.month_on = :period_on AND billed.month_on = :period_on AND billed.item_id = line.item_id
+      AND billed.net_minor + billed.vat_minor <> 0
 """)
-# Month P−1: where an item was billed as it should have been, nothing more is said of it.
+# Months before P: where an item was billed as it should have been, nothing more is said of it.
 _AGREE = text("""
-    INSERT INTO bill_agreed (item_id)
-    SELECT item_id
-    FROM (SELECT item_id, sum(net_minor) AS net_minor, sum(vat_minor) AS vat_minor
-          FROM bill_billed WHERE month_on = :previous_on GROUP BY item_id) AS billed
-    JOIN (SELECT item_id, sum(net_minor) AS net_minor, sum(vat_minor) AS vat_minor
-          FROM bill_line WHERE month_on = :previous_on GROUP BY item_id) AS priced
-    USING (item_id, net_minor, vat_minor)
+    INSERT INTO bill_agreed (item_id, month_on)
+    SELECT item_id, month_on
+    FROM (SELECT item_id, month_on, sum(net_minor) AS net_minor, sum(vat_minor) AS vat_minor
+          FROM bill_billed WHERE month_on < :period_on GROUP BY item_id, month_on) AS billed
+    JOIN (SELECT item_id, month_on, sum(net_minor) AS net_minor, sum(vat_minor) AS vat_minor
+          FROM bill_line WHERE month_on < :period_on GROUP BY item_id, month_on) AS priced
+    USING (item_id, month_on, net_minor, vat_minor)
 """)
 _DROP_AGREED = text("""
     DELETE FROM bill_line AS line USING bill_agreed AS agreed
-    WHERE line.item_id = agreed.item_id AND line.month_on = :previous_on
+    WHERE line.item_id = agreed.item_id AND line.month_on = agreed.month_on
 """)
 _TAKE_BACK = text("""
     INSERT INTO bill_line (account_id, subscription_id, item_id, charge_id, kind, title, month_on, month_days, from_day,
                            to_day, place, fee_minor, left_minor, vat_rate_bp, net_minor, vat_minor)
     SELECT billed.account_id, billed.subscription_id, billed.item_id, billed.charge_id, 'reversal',
-           billed.title, billed.month_on, CAST(:period_on AS date) - billed.month_on, 0,
-           CAST(:period_on AS date) - billed.month_on, -1, billed.net_minor + billed.vat_minor,
+           billed.title, billed.month_on, month.days, 0, month.days, -1, billed.net_minor + billed.vat_minor,
            billed.net_minor + billed.vat_minor, billed.vat_rate_bp, -billed.net_minor, -billed.vat_minor
     FROM bill_billed AS billed
-    WHERE billed.month_on = :previous_on AND billed.item_id NOT IN (SELECT item_id FROM bill_agreed)
+    CROSS JOIN LATERAL (
+        SELECT (billed.month_on + interval '1 month')::date - billed.month_on AS days
+    ) AS month
+    WHERE billed.month_on < :period_on
+      AND (billed.item_id, billed.month_on) NOT IN (SELECT item_id, month_on FROM bill_agreed)
 """)
 
 
 def collect(session: Session, scope: Scope) -> None:
     """Lay out, line by line, what the accounts of the scope owe in this run; whoever posts it holds their locks."""
     lay_stages(session)
-    facts = {
-        "first_number": scope.first_number,
-        "last_number": scope.last_number,
-        "previous_on": previous_month(scope.period_on),
-        "period_on": scope.period_on,
-        "next_on": next_month(scope.period_on),
-        "charge_suspended": scope.charge_suspended,
-        "charge_frozen": scope.charge_frozen,
-    }
-    for statement in (_SUBSCRIPTIONS, _SERVICES, _CHARGES, _ONE_OFF_CHARGES, _DISCOUNTS, _BILLED):
+    numbers = {"first_number": scope.first_number, "last_number": scope.last_number}
+    session.execute(_SUBSCRIPTIONS, {**numbers, "period_on": scope.period_on})
+    _compare(
+        session,
+        {
+            **_months(previous_month(scope.period_on), next_month(scope.period_on)),
+            "period_on": scope.period_on,
+            "charge_suspended": scope.charge_suspended,
+            "charge_frozen": scope.charge_frozen,
+        },
+    )
+
+
+def collect_service(session: Session, scope: ServiceScope) -> None:
+    """Lay out, line by line, what a service owes beyond what was billed for the months of the scope, or gets back."""
+    lay_stages(session)
+    session.execute(_ONE_SUBSCRIPTION, {"subscription_id": scope.subscription_id, "end_on": scope.end_on})
+    _compare(
+        session,
+        {
+            **_months(scope.first_on, scope.until_on),
+            "period_on": scope.until_on,
+            "charge_suspended": scope.charge_suspended,
+            "charge_frozen": scope.charge_frozen,
+        },
+    )
+
+
+def _months(first_on: date, until_on: date) -> dict[str, Any]:
+    months_on = [first_on]
+    while (following := next_month(months_on[-1])) < until_on:
+        months_on.append(following)
+    nexts_on = [next_month(month_on) for month_on in months_on]
+    return {"months_on": months_on, "nexts_on": nexts_on, "previous_on": first_on, "next_on": until_on}
+
+
+def _compare(session: Session, facts: Mapping[str, Any]) -> None:
+    """Months before `period_on` are made up, and that month itself is charged ahead."""
+    for statement in (_SERVICES, _CHARGES, _ONE_OFF_CHARGES, _DISCOUNTS, _BILLED):
         session.execute(statement, facts)
     price(session)
     with scanning(session):

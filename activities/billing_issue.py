@@ -1,17 +1,20 @@
 """From priced lines to invoices: sums, exceptions, postings, numbers, advances; a few statements for any number.
 
-The numbers are taken as late as can be, because whoever issues a document waits for them: postings name the month
-instead of the number and come before it.
+The numbers are taken as late as can be, because whoever issues a document waits for them: postings say what the invoice
+is for instead of its number, and come before it. Who gets back more than is charged gets no invoice: see
+`billing_credits`.
 """
 
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from activities.billing_lines import WORDED, scanning
 from activities.numbering import next_numbers
+from models.contracts.billing import InvoiceKind
 from models.contracts.money import MAX_AMOUNT_MINOR
 
 INVOICE_SERIES = "invoice"
@@ -35,6 +38,7 @@ _TOTALS = text("""
 """)
 _FIGURES = text("""
     SELECT count(*) FILTER (WHERE problem IS NULL) AS invoices, count(problem) AS exceptions,
+           count(*) FILTER (WHERE problem = 'negative_total') AS negative,
            coalesce(sum(net_minor + vat_minor) FILTER (WHERE problem IS NULL), 0)::bigint AS invoiced_minor
     FROM bill_invoice
 """)
@@ -46,19 +50,25 @@ _TRANSFERS = text("""
            CASE WHEN part.amount_minor > 0 THEN '1210' ELSE part.code END,
            CASE WHEN part.amount_minor > 0 THEN part.code ELSE '1210' END,
            abs(part.amount_minor), issued.account_id, 'invoice', issued.id,
-           'счёт за ' || billing_month(:period_on), :issued_on
+           :reason, :issued_on
     FROM bill_invoice AS issued
     CROSS JOIN LATERAL (VALUES ('net', '6010', issued.net_minor), ('vat', '3130', issued.vat_minor))
                    AS part (part, code, amount_minor)
     WHERE issued.problem IS NULL AND part.amount_minor <> 0
 """)
 _INVOICES = text("""
-    INSERT INTO invoice (id, number, kind, account_id, period_on, issued_on, due_on, net_minor, vat_minor, total_minor)
-    SELECT id, 'СЧ-' || CAST(:year AS text) || '-' || lpad(number, greatest(6, length(number)), '0'), 'recurring',
-           account_id, :period_on, :issued_on, :due_on, net_minor, vat_minor, net_minor + vat_minor
+    INSERT INTO invoice (id, number, kind, account_id, process_id, period_on, issued_on, due_on, net_minor, vat_minor,
+                         total_minor)
+    SELECT id, 'СЧ-' || CAST(:year AS text) || '-' || lpad(number, greatest(6, length(number)), '0'), :kind,
+           account_id, CAST(:process_id AS uuid), CAST(:period_on AS date), :issued_on, :due_on, net_minor, vat_minor,
+           net_minor + vat_minor
     FROM (SELECT issued.*, (:first_number + row_number() OVER (ORDER BY id) - 1)::text AS number
           FROM bill_invoice AS issued WHERE problem IS NULL) AS issued
 """)
+LINE_ORDER = """line.subscription_id, line.charge_id NULLS FIRST, line.month_on, line.kind <> 'reversal', line.from_day,
+                                             line.place"""
+"""In which order the lines of a bill stand on it."""
+
 # Most lines say the same as many others: each wording is made once.
 _LINES = text(f"""
     WITH said AS MATERIALIZED (
@@ -72,9 +82,7 @@ _LINES = text(f"""
     SELECT invoice_id, line_no, subscription_id, month_on, charge_id, description, formula, 1, net_minor + vat_minor,
            vat_rate_bp, net_minor, vat_minor, net_minor + vat_minor
     FROM (SELECT issued.id AS invoice_id, line.*,
-                 row_number() OVER (PARTITION BY issued.id
-                                    ORDER BY line.subscription_id, line.charge_id NULLS FIRST, line.month_on,
-                                             line.kind <> 'reversal', line.from_day, line.place) AS line_no
+                 row_number() OVER (PARTITION BY issued.id ORDER BY {LINE_ORDER}) AS line_no
           FROM bill_invoice AS issued JOIN bill_line AS line USING (account_id)
           WHERE issued.problem IS NULL AND (line.net_minor <> 0 OR line.vat_minor <> 0)) AS line
     JOIN worded USING (kind, title, month_on, month_days, from_day, to_day, fee_minor, left_minor)
@@ -108,6 +116,7 @@ _ADVANCES = text("""
                    older.total_minor
                    - coalesce((SELECT sum(total_minor) FROM credit_note WHERE invoice_id = older.id), 0)
                    - coalesce((SELECT sum(amount_minor) FROM allocation WHERE invoice_id = older.id), 0)
+                   - coalesce((SELECT sum(amount_minor) FROM write_off WHERE invoice_id = older.id), 0)
             FROM held
             CROSS JOIN LATERAL (SELECT * FROM invoice WHERE invoice.account_id = held.account_id OFFSET 0) AS older
             WHERE older.id <> held.id
@@ -144,23 +153,44 @@ class Figures:
     invoices: int
     exceptions: int
     invoiced_minor: int
+    negative: int
+    """Of the exceptions: accounts that get back more than they are charged."""
 
 
 def total(session: Session) -> Figures:
     """Add the lines up for each account, and tell the accounts that can't be billed from those that can."""
     session.execute(_TOTALS, {"limit_minor": MAX_AMOUNT_MINOR})
     row = session.execute(_FIGURES).one()
-    return Figures(row.invoices, row.exceptions, row.invoiced_minor)
+    return Figures(row.invoices, row.exceptions, row.invoiced_minor, row.negative)
 
 
-def issue(session: Session, count: int, *, period_on: date, issued_on: date, due_on: date) -> None:
-    """Issue the invoices that `total` has counted, post them, and cover them with advances, oldest first."""
+def issue(
+    session: Session,
+    count: int,
+    *,
+    kind: InvoiceKind,
+    reason: str,
+    issued_on: date,
+    due_on: date,
+    period_on: date | None = None,
+    process_id: UUID | None = None,
+) -> None:
+    """Issue the invoices that `total` has counted, post them, and cover them with advances, oldest first.
+
+    `reason` is what their transfers say; a run's invoices are of a period, other ones of a process.
+    """
     if not count:
         return
-    facts = {"period_on": period_on, "issued_on": issued_on, "due_on": due_on}
-    session.execute(_TRANSFERS, facts)
+    dates = {"issued_on": issued_on, "due_on": due_on}
+    session.execute(_TRANSFERS, {**dates, "reason": reason})
     first_number = next_numbers(session, INVOICE_SERIES, issued_on.year, count)
-    session.execute(_INVOICES, {**facts, "year": issued_on.year, "first_number": first_number})
+    session.execute(
+        _INVOICES,
+        {
+            **dates, "kind": kind, "period_on": period_on, "process_id": process_id, "year": issued_on.year,
+            "first_number": first_number,
+        },
+    )  # fmt: skip
     with scanning(session):
         session.execute(_LINES)
-    session.execute(_ADVANCES, facts)
+    session.execute(_ADVANCES, dates)

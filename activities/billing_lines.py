@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from models.contracts.money import MAX_AMOUNT_MINOR
 
 _STAGES = (
-    # Whom it is about: the services of the accounts that are billed.
+    # Whom it is about: the services of the accounts that are billed, and the first day on which they are no longer.
     """
     CREATE TEMP TABLE IF NOT EXISTS bill_subscription (
-        account_id uuid NOT NULL, subscription_id uuid NOT NULL, tariff_id uuid NOT NULL, active_month_on date
+        account_id uuid NOT NULL, subscription_id uuid NOT NULL, tariff_id uuid NOT NULL, active_month_on date,
+        end_on date
     ) ON COMMIT DROP
     """,
     # Days that are charged: [from_day, to_day), counted from the first of the month. An item is what a monthly sum is
@@ -52,8 +53,8 @@ _STAGES = (
         fee_minor bigint, left_minor bigint, vat_rate_bp bigint NOT NULL, net_minor bigint, vat_minor bigint
     ) ON COMMIT DROP
     """,
-    # Items that were billed for the month before just as they should have been.
-    "CREATE TEMP TABLE IF NOT EXISTS bill_agreed (item_id uuid NOT NULL) ON COMMIT DROP",
+    # Items that were billed for a month just as they should have been.
+    "CREATE TEMP TABLE IF NOT EXISTS bill_agreed (item_id uuid NOT NULL, month_on date NOT NULL) ON COMMIT DROP",
     # Accounts whose days found no price or no VAT rate.
     """
     CREATE TEMP TABLE IF NOT EXISTS bill_gap (

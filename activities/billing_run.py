@@ -10,9 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, select, text
 from sqlalchemy.orm import Session
 
-from activities import billing_collection, billing_issue, settlement
-from activities.billing_collection import Scope
-from activities.billing_issue import Figures
+from activities import billing_bills, settlement
 from models.contracts.billing import BillingProblem
 from models.contracts.billing_run import (
     BilledAccount,
@@ -25,7 +23,7 @@ from models.contracts.billing_run import (
 )
 from models.contracts.money import kzt
 from models.contracts.refusals import Refusal, conflict, invalid, not_found
-from models.tables.billing import BillingException, BillingPartition, BillingRun, Invoice
+from models.tables.billing import BillingException, BillingPartition, BillingRun, Invoice, Recalculation
 from models.tables.people import Account
 
 PARTITION_SIZE = 10_000
@@ -35,7 +33,8 @@ PROBLEMS: dict[BillingProblem, str] = {
     BillingProblem.NO_PRICE: "A day of service has no price for its tariff: enter the price, then bill the account.",
     BillingProblem.NO_TAX_RATE: "A day of service has no VAT rate: enter the rate, then bill the account.",
     BillingProblem.AMOUNT_BEYOND_LIMIT: "The sum is larger than any can be: mend the price or the charge, then bill.",
-    BillingProblem.NEGATIVE_TOTAL: "More is to be given back than is charged: issue a credit note for the difference.",
+    BillingProblem.NEGATIVE_TOTAL: "More is to be given back than earlier invoices still hold: see whether credit "
+    "notes gave it back already.",
 }
 
 _PARTITIONS = text("""
@@ -55,13 +54,15 @@ _EXCEPTIONS = text("""
 _DONE = text("""
     UPDATE billing_partition
     SET done_at = now(), accounts = :accounts, invoices = :invoices, invoiced_minor = :invoiced_minor,
-        exceptions = :exceptions, nothing_due = :accounts - :invoices - :exceptions
+        exceptions = :exceptions, nothing_due = :accounts - :invoices - :exceptions - :credited, credited = :credited,
+        credited_minor = :credited_minor
     WHERE run_id = :run_id AND first_number = :first_number
 """)
 _MENDED = text("""
     UPDATE billing_partition
     SET exceptions = exceptions - 1, invoices = invoices + :invoices, invoiced_minor = invoiced_minor + :invoiced_minor,
-        nothing_due = nothing_due + 1 - :invoices
+        nothing_due = nothing_due + 1 - :invoices - :credited, credited = credited + :credited,
+        credited_minor = credited_minor + :credited_minor
     WHERE run_id = :run_id AND first_number = :first_number
 """)
 
@@ -135,32 +136,15 @@ def bill_partition(session: Session, run_id: UUID, first_number: int) -> Partiti
         return _figures(partition)
     numbers = {"first_number": partition.first_number, "last_number": partition.last_number}
     accounts = session.execute(_COUNTED if run.dry_run else _LOCKED, numbers).scalar_one()
-    found = _bill(session, run, first_number=partition.first_number, last_number=partition.last_number)
+    found = billing_bills.lay_out(session, run, first_number=partition.first_number, last_number=partition.last_number)
     if not run.dry_run:
-        billing_issue.issue(
-            session, found.invoices, period_on=run.period_on, issued_on=run.issued_on, due_on=run.due_on
-        )
+        billing_bills.issue(session, run, found, issued_on=run.issued_on)
     session.execute(_EXCEPTIONS, {"run_id": run_id})
     session.execute(
-        _DONE,
-        {
-            "run_id": run_id,
-            "first_number": first_number,
-            "accounts": accounts,
-            "invoices": found.invoices,
-            "invoiced_minor": found.invoiced_minor,
-            "exceptions": found.exceptions,
-        },
-    )
+        _DONE, {"run_id": run_id, "first_number": first_number, "accounts": accounts, **found.as_facts()}
+    )  # fmt: skip
     session.refresh(partition)
     return _figures(partition)
-
-
-def _bill(session: Session, run: BillingRun, *, first_number: int, last_number: int) -> Figures:
-    billing_collection.collect(
-        session, Scope(first_number, last_number, run.period_on, run.charge_suspended, run.charge_frozen)
-    )
-    return billing_issue.total(session)
 
 
 def _locked_partition(session: Session, run_id: UUID, condition: ColumnElement[bool]) -> BillingPartition:
@@ -196,28 +180,21 @@ def bill_account(session: Session, run_id: UUID, account_id: UUID, *, on: date) 
     listed = (BillingException.run_id == run_id) & (BillingException.account_id == account_id)
     if session.scalar(select(BillingException.id).where(listed)) is None:
         return _billed_before(session, run, account_id)
-    found = _bill(session, run, first_number=account.number, last_number=account.number)
+    found = billing_bills.lay_out(session, run, first_number=account.number, last_number=account.number)
     if found.exceptions:
         raise _still_unbillable(session)
-    billing_issue.issue(
-        session, found.invoices, period_on=run.period_on, issued_on=on, due_on=on + (run.due_on - run.issued_on)
-    )
+    billing_bills.issue(session, run, found, issued_on=on)
     session.execute(delete(BillingException).where(listed))
-    session.execute(
-        _MENDED,
-        {
-            "run_id": run_id,
-            "first_number": partition.first_number,
-            "invoices": found.invoices,
-            "invoiced_minor": found.invoiced_minor,
-        },
-    )
+    session.execute(_MENDED, {"run_id": run_id, "first_number": partition.first_number, **found.as_facts()})
     return BilledAccount(account_id=account_id, invoice_id=_invoice_of(session, run, account_id))
 
 
 def _billed_before(session: Session, run: BillingRun, account_id: UUID) -> BilledAccount:
     invoice_id = _invoice_of(session, run, account_id)
-    if invoice_id is None:
+    gave_back = select(Recalculation.id).where(
+        Recalculation.process_id == run.process_id, Recalculation.account_id == account_id
+    )
+    if invoice_id is None and session.scalar(gave_back) is None:
         raise conflict(
             "account_not_excepted", "The account isn't on the run's exception list: there is nothing to bill."
         )
@@ -243,6 +220,8 @@ def _figures(partition: BillingPartition) -> PartitionFigures:
         invoiced_minor=partition.invoiced_minor or 0,
         exceptions=partition.exceptions or 0,
         nothing_due=partition.nothing_due or 0,
+        credited=partition.credited or 0,
+        credited_minor=partition.credited_minor or 0,
     )
 
 
@@ -259,11 +238,13 @@ def progress(session: Session, run_id: UUID) -> RunProgress:
                     BillingPartition.invoiced_minor,
                     BillingPartition.exceptions,
                     BillingPartition.nothing_due,
+                    BillingPartition.credited,
+                    BillingPartition.credited_minor,
                 )
             )
         ).where(BillingPartition.run_id == run_id)
     ).one()
-    accounts, invoices, invoiced_minor, exceptions, nothing_due = map(int, done)
+    accounts, invoices, invoiced_minor, exceptions, nothing_due, credited, credited_minor = map(int, done)
     return RunProgress(
         subscribers_total=0 if run is None else run.accounts_total,
         subscribers_done=accounts,
@@ -271,6 +252,8 @@ def progress(session: Session, run_id: UUID) -> RunProgress:
         invoiced=kzt(invoiced_minor),
         exceptions=exceptions,
         nothing_due=nothing_due,
+        subscribers_credited=credited,
+        credited=kzt(credited_minor),
     )
 
 

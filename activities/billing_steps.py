@@ -136,6 +136,8 @@ def _facts(session: Session, process: Process, figures: RunProgress) -> dict[str
         "invoiced_minor": figures.invoiced.amount_minor,
         "exceptions": figures.exceptions,
         "nothing_due": figures.nothing_due,
+        "accounts_credited": figures.subscribers_credited,
+        "credited_minor": figures.credited.amount_minor,
         "accounts": figures.subscribers_total,
         "left": figures.subscribers_total - figures.subscribers_done,
         "notices": notices,

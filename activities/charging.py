@@ -28,6 +28,8 @@ class Charge:
     vat_mode: VatMode = VatMode.INCLUDED
     subscription_id: UUID | None = None
     """The service whose first month this is: the billing run takes it as billed for the month of activation."""
+    reckoning: str | None = None
+    """How its price came about, where that is more than a price."""
 
 
 def connection_charges(
@@ -109,4 +111,5 @@ def priced_line(number: int, charge: Charge, rate_bp: int) -> dict[str, Any]:
 def _formula(charge: Charge, rate_bp: int) -> str:
     percent = f"{rate_bp / 100:g}".replace(".", ",")
     vat = "плюс НДС" if charge.vat_mode is VatMode.ON_TOP else "в том числе НДС"
-    return f"{charge.quantity} × {tenge(charge.unit_minor)}, {vat} {percent}\u00a0%"
+    counted = charge.reckoning or f"{charge.quantity} × {tenge(charge.unit_minor)}"
+    return f"{counted}, {vat} {percent}\u00a0%"

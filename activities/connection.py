@@ -8,22 +8,24 @@ from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities import documents, invoicing, ledger, network, services, stock
+from activities.cases import get_case
+from activities.equipment_reservation import reserve_for
 from activities.payment_news import tell_payments
 from activities.process_messages import say
-from activities.processes import close, enter_stage, get_process, reason_of, tell
+from activities.processes import Told, close, enter_stage, get_process, reason_of, tell, tell_all, tell_refusal
 from activities.tasks import withdraw_forgotten
 from models.contracts.billing import InvoiceKind
 from models.contracts.catalogue import SubscriptionStatus
-from models.contracts.connection import ConnectionStage, Equipment, InvoiceStep
+from models.contracts.connection import ConnectionStage
 from models.contracts.documents import OperatorDetails
 from models.contracts.messaging import Urgency
-from models.contracts.processes import ProcessStatus, TaskKind
-from models.contracts.steps import ClosingStep, Outstanding, PaymentStep, ProcessStep, Residue
+from models.contracts.processes import ProcessStatus
+from models.contracts.steps import ClosingStep, InvoiceStep, Outstanding, PaymentStep, ProcessStep, Residue
+from models.contracts.stock import Equipment
 from models.database import Database
 from models.rules.money import tenge
 from models.rules.sms_texts import Template
 from models.tables.billing import Invoice
-from models.tables.catalogue import Tariff
 from models.tables.processes import ConnectionApplication, Process
 from models.tables.subscriptions import Subscription
 from settings import Settings
@@ -48,15 +50,7 @@ class ConnectionActivities:
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
             application = session.get_one(ConnectionApplication, process.id)
-            missing = stock.reserve(session, _subscription_id(process), application.equipment)
-            if missing:
-                tell(session, process.id, "equipment_missing", at=step.at, facts={"missing": missing})
-                return Equipment(missing=missing)
-            withdraw_forgotten(session, process.id, kind=TaskKind.PURCHASE, at=step.at)
-            enter_stage(session, process.id, ConnectionStage.STOCK, at=step.at)
-            serials = stock.reserved_serials(session, _subscription_id(process))
-            tell(session, process.id, "equipment_reserved", at=step.at, facts={"serials": serials})
-            return Equipment(missing=[])
+            return reserve_for(session, process, application.equipment, at=step.at)
 
     @activity.defn(name="connection.release_equipment")
     def release_equipment(self, step: ProcessStep) -> None:
@@ -71,19 +65,21 @@ class ConnectionActivities:
         """Draw up the contract, issue the invoice, tell the sum by SMS, and wait for the payment."""
         on = self._local_date(step.at)
         with self._database.transaction() as session:
-            process = get_process(session, step.process_id)
-            enter_stage(session, process.id, ConnectionStage.CONTRACT, at=step.at)
+            process = get_case(session, step.process_id).process
+            application = session.get_one(ConnectionApplication, process.id)
             contract = documents.draw_up_contract(session, process.id, at=step.at, operator=self._operator)
-            tell(session, process.id, "contract_drawn_up", at=step.at, facts={"number": contract.number})
             due_on = self._local_date(step.at + step.pay_within)
-            invoice = self._invoice(session, process, on=on, due_on=due_on)
+            invoice = self._invoice(session, process, application, on=on, due_on=due_on)
             outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
             facts = {
                 "number": invoice.number, "total_minor": invoice.total_minor,
                 "outstanding_minor": outstanding_minor, "due_on": due_on.isoformat(),
             }  # fmt: skip
-            tell(session, process.id, "invoice_issued", at=step.at, facts=facts)
-            enter_stage(session, process.id, ConnectionStage.PREPAYMENT, at=step.at, waiting_for="payment")
+            tell_all(
+                session, process.id,
+                [Told("contract_drawn_up", {"number": contract.number}), Told("invoice_issued", facts)], at=step.at,
+                stages=[ConnectionStage.CONTRACT, ConnectionStage.PREPAYMENT], waiting_for="payment",
+            )  # fmt: skip
             if not outstanding_minor:
                 # Covered by an advance; or the invoice was issued before a crash, and paid before this repetition.
                 _tell_prepayment(session, PaymentStep(process_id=process.id, at=step.at), invoice, outstanding_minor)
@@ -94,9 +90,10 @@ class ConnectionActivities:
                 )  # fmt: skip
             return Outstanding(outstanding_minor=outstanding_minor)
 
-    def _invoice(self, session: Session, process: Process, *, on: date, due_on: date) -> Invoice:
+    def _invoice(
+        self, session: Session, process: Process, application: ConnectionApplication, *, on: date, due_on: date
+    ) -> Invoice:
         subscription = session.get_one(Subscription, _subscription_id(process))
-        application = session.get_one(ConnectionApplication, process.id)
         return invoicing.issue_connection_invoice(
             session, process_id=process.id, account_id=subscription.account_id, tariff_id=subscription.tariff_id,
             equipment=application.equipment, issued_on=on, due_on=due_on,
@@ -111,7 +108,7 @@ class ConnectionActivities:
             invoice = _connection_invoice(session, process.id)
             credit_note = invoicing.credit_invoice(
                 session, invoice.id, reason="the connection was cancelled", on=self._local_date(step.at),
-                actor="process", key=f"connection_cancelled:{process.id}",
+                actor="process",
             )  # fmt: skip
             if credit_note is not None:
                 facts = {"number": invoice.number, "credit_note": credit_note.number}
@@ -147,25 +144,24 @@ class ConnectionActivities:
     def draw_up_act(self, step: ProcessStep) -> None:
         """Draw up the hand-over act of what was mounted."""
         with self._database.transaction() as session:
-            enter_stage(session, step.process_id, ConnectionStage.HANDOVER, at=step.at)
             act = documents.draw_up_act(session, step.process_id, at=step.at, operator=self._operator)
-            tell(session, step.process_id, "act_drawn_up", at=step.at, facts={"number": act.number})
+            drawn_up = Told("act_drawn_up", {"number": act.number})
+            tell_all(session, step.process_id, [drawn_up], at=step.at, stages=[ConnectionStage.HANDOVER])
 
     @activity.defn(name="connection.close")
     def close(self, step: ProcessStep) -> None:
         """Start billing on this day, tell the subscriber, and end the process."""
         on = self._local_date(step.at)
         with self._database.transaction() as session:
-            process = get_process(session, step.process_id)
-            subscription = session.get_one(Subscription, _subscription_id(process))
-            services.begin(session, subscription, on=on)
-            enter_stage(session, process.id, ConnectionStage.ACTIVATION, at=step.at)
-            facts = {"active_on": on.isoformat()}
-            tell(session, process.id, "service_activated", at=step.at, facts=facts)
-            tariff = session.get_one(Tariff, subscription.tariff_id)
-            say(session, process, Template.CONNECTED, at=step.at, urgency=Urgency.REQUESTED, tariff=tariff.title)
-            enter_stage(session, process.id, ConnectionStage.CLOSED, at=step.at)
-            tell(session, process.id, "connection_closed", at=step.at)
+            case = get_case(session, step.process_id)
+            process = case.process
+            services.begin(session, case.subscription, on=on)
+            say(session, process, Template.CONNECTED, at=step.at, urgency=Urgency.REQUESTED, tariff=case.tariff.title)
+            tell_all(
+                session, process.id,
+                [Told("service_activated", {"active_on": on.isoformat()}), Told("connection_closed")],
+                at=step.at, stages=[ConnectionStage.ACTIVATION, ConnectionStage.CLOSED],
+            )  # fmt: skip
             close(session, process.id, ProcessStatus.COMPLETED, at=step.at)
 
     @activity.defn(name="connection.withdraw_application")
@@ -188,6 +184,7 @@ class ConnectionActivities:
             process = get_process(session, step.process_id)
             withdraw_forgotten(session, process.id, at=step.at)
             reason = reason_of(session, step)
+            tell_refusal(session, step)
             expired = step.reason == "prepayment_expired"
             if expired:
                 tell(session, process.id, "prepayment_expired", at=step.at)

@@ -3,11 +3,10 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from activities import stock, subscribers
+from activities import stock, subscribers, tariff_prices
 from activities.idempotency import process_of_key
 from activities.network import reserve_port
 from activities.outbox import start_workflow
@@ -18,7 +17,7 @@ from models.contracts.connection import ConnectionInput, ConnectionPolicy, Conne
 from models.contracts.engine import CONNECTION, PROCESSES_QUEUE
 from models.contracts.processes import ProcessKind
 from models.contracts.refusals import conflict, invalid
-from models.tables.catalogue import Tariff, TariffPrice
+from models.tables.catalogue import Tariff
 from models.tables.network import Premises
 from models.tables.people import Account, Subscriber
 from models.tables.processes import ConnectionApplication, Process
@@ -46,12 +45,12 @@ def register_connection(
             "Take the premises from GET /v1/premises.",
             {"premises_id": "there are no such premises"},
         )
-    tariff = _tariff_on_sale(session, order.tariff_code, on)
+    tariff = tariff_prices.on_sale(session, order.tariff_code, on)
     stock.check_skus(session, order.equipment)
     subscriber = _subscriber(session, order, on)
     account = subscribers.account_of(session, subscriber.id)
     subscription_id = _subscription(session, account, premises, tariff)
-    port_no = reserve_port(session, premises.node_id, subscription_id)
+    port_no = reserve_port(session, premises.node_id, subscription_id, speed_mbps=tariff.speed_mbps)
     process, policy = open_process(
         session, ProcessKind.CONNECTION, ConnectionPolicy, stage=ConnectionStage.APPLICATION, account=account,
         subscription_id=subscription_id, order=order, idempotency_key=idempotency_key, actor=actor, at=at,
@@ -66,21 +65,6 @@ def register_connection(
         ),
     )  # fmt: skip
     return process, True
-
-
-def _tariff_on_sale(session: Session, code: str, on: date) -> Tariff:
-    tariff = session.scalar(
-        select(Tariff)
-        .join(TariffPrice, TariffPrice.tariff_id == Tariff.id)
-        .where(Tariff.code == code, Tariff.active, TariffPrice.valid.contains(on))
-    )
-    if tariff is None:
-        raise invalid(
-            "tariff_unknown",
-            "Take the tariff from GET /v1/tariffs.",
-            {"tariff_code": "no such tariff is on sale today"},
-        )
-    return tariff
 
 
 def _subscriber(session: Session, order: NewConnection, on: date) -> Subscriber:

@@ -10,43 +10,45 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
-from activities import ledger, settlement
+from activities import ledger, overpayments, settlement
 from activities.ledger import Posting
-from activities.numbering import next_number
+from activities.numbering import next_numbers
 from models.contracts.billing import CreditNoteLineView, CreditNoteView, NewCreditNote
 from models.contracts.ledger import Chart
 from models.contracts.money import kzt
 from models.contracts.refusals import Refusal, conflict, forbidden, invalid, not_found
-from models.rules.allocation import Share
 from models.rules.crediting import split_over_lines, vat_of_part
 from models.rules.money import tenge
 from models.tables.billing import CreditNote, CreditNoteLine, Invoice, InvoiceLine
-from models.tables.payments import Allocation
 
 CREDIT_NOTE_DOCUMENT = "credit_note"
 
 
 def credit_invoice(
-    session: Session, invoice_id: UUID, *, reason: str, on: date, actor: str, key: str
+    session: Session, invoice_id: UUID, *, reason: str, on: date, actor: str, recalculation_id: UUID | None = None
 ) -> CreditNote | None:
     """Take back all that is left of an invoice, with the VAT that it was issued with.
 
     Where nothing is left, the newest credit note is answered; an invoice of nothing needs none. What was paid on it
-    becomes the subscriber's advance, and then covers their other open invoices. `key` is the durable id of the step
-    that asks; where the invoice is taken back at once, the ledger's keys begin with it.
+    becomes the subscriber's advance, and then covers their other open invoices.
 
     Raises:
         Refusal: there is no such invoice.
     """
     invoice = _invoice(session, invoice_id)
     settlement.lock_account(session, invoice.account_id)
-    lines = _left_of_lines(session, invoice_id)
-    if invoice.total_minor == 0 or not sum(line.left_minor for line in lines):
+    parts = rest_of(session, invoice_id)
+    if not sum(part.total_minor for part in parts):
         return session.scalar(
             select(CreditNote).where(CreditNote.invoice_id == invoice_id).order_by(CreditNote.id.desc()).limit(1)
         )
-    parts = [line.part(line.left_minor) for line in lines if line.left_minor]
-    return _issue(session, invoice, parts, reason=reason, on=on, actor=actor, key=key)
+    draft = _draft(invoice, parts, reason=reason, recalculation_id=recalculation_id)
+    return _issued(session, draft, on=on, actor=actor)
+
+
+def rest_of(session: Session, invoice_id: UUID) -> list["Part"]:
+    """What is left of an invoice, line by line."""
+    return [line.part(line.left_minor) for line in _left_of_lines(session, invoice_id) if line.left_minor]
 
 
 def issue(
@@ -88,11 +90,10 @@ def issue(
             f"Up to {tenge(limit_minor)} of an invoice an accountant credits alone; this makes it "
             f"{tenge(invoice.total_minor - left_minor + amount_minor)}: ask a head of accounting to do it.",
         )
-    note = _issue(
-        session, invoice, parts, reason=order.reason, on=on, actor=actor, idempotency_key=idempotency_key,
-        fingerprint=fingerprint,
+    draft = _draft(
+        invoice, parts, reason=order.reason, idempotency_key=idempotency_key, request_sha256=fingerprint
     )  # fmt: skip
-    return note, True
+    return _issued(session, draft, on=on, actor=actor), True
 
 
 def views(session: Session, notes: Sequence[CreditNote]) -> list[CreditNoteView]:
@@ -118,7 +119,7 @@ def views(session: Session, notes: Sequence[CreditNote]) -> list[CreditNoteView]
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """What is taken back of one line."""
 
     line_no: int
@@ -128,11 +129,12 @@ class _Part:
 
     @property
     def net_minor(self) -> int:
+        """Without VAT."""
         return self.total_minor - self.vat_minor
 
 
 @dataclass(frozen=True)
-class _Line:
+class CreditableLine:
     """A line of an invoice and what earlier credit notes took back of it."""
 
     line_no: int
@@ -143,14 +145,16 @@ class _Line:
 
     @property
     def left_minor(self) -> int:
+        """What is not credited yet."""
         return self.total_minor - self.credited_minor
 
-    def part(self, amount_minor: int) -> _Part:
+    def part(self, amount_minor: int) -> Part:
+        """So much of it, with the VAT in that."""
         vat_minor = vat_of_part(
             amount_minor, before_minor=self.credited_minor, line_total_minor=self.total_minor,
             line_vat_minor=self.vat_minor,
         )  # fmt: skip
-        return _Part(self.line_no, self.vat_rate_bp, vat_minor, amount_minor)
+        return Part(self.line_no, self.vat_rate_bp, vat_minor, amount_minor)
 
 
 def _fingerprint(invoice_id: UUID, order: NewCreditNote) -> bytes:
@@ -190,18 +194,18 @@ def credited_of_lines(session: Session, invoice_id: UUID) -> dict[int, int]:
     return {line_no: int(total_minor) for line_no, total_minor in rows}
 
 
-def _left_of_lines(session: Session, invoice_id: UUID) -> list[_Line]:
+def _left_of_lines(session: Session, invoice_id: UUID) -> list[CreditableLine]:
     credited = credited_of_lines(session, invoice_id)
     lines = session.scalars(
         select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.line_no)
     )
     return [
-        _Line(line.line_no, line.vat_rate_bp, line.vat_minor, line.total_minor, credited.get(line.line_no, 0))
+        CreditableLine(line.line_no, line.vat_rate_bp, line.vat_minor, line.total_minor, credited.get(line.line_no, 0))
         for line in lines
     ]
 
 
-def _wanted(invoice: Invoice, order: NewCreditNote, lines: Sequence[_Line], left_minor: int) -> list[_Part]:
+def _wanted(invoice: Invoice, order: NewCreditNote, lines: Sequence[CreditableLine], left_minor: int) -> list[Part]:
     if order.lines is not None:
         return _of_named_lines(invoice, order, lines, left_minor)
     amount_minor = left_minor if order.amount is None else order.amount.amount_minor
@@ -211,7 +215,9 @@ def _wanted(invoice: Invoice, order: NewCreditNote, lines: Sequence[_Line], left
     return [line.part(share) for line, share in zip(lines, shares, strict=True) if share]
 
 
-def _of_named_lines(invoice: Invoice, order: NewCreditNote, lines: Sequence[_Line], left_minor: int) -> list[_Part]:
+def _of_named_lines(
+    invoice: Invoice, order: NewCreditNote, lines: Sequence[CreditableLine], left_minor: int
+) -> list[Part]:
     by_number = {line.line_no: line for line in lines}
     parts, errors = [], {}
     for index, wanted in enumerate(order.lines or []):
@@ -249,95 +255,110 @@ def _more_than_left(invoice: Invoice, left_minor: int) -> Refusal:
     )
 
 
-def _issue(
-    session: Session,
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A credit note to be issued, and why; `because` is what its transfers say, the same for all of a batch."""
+
+    account_id: UUID
+    invoice_id: UUID
+    parts: Sequence[Part]
+    reason: str
+    because: str
+    recalculation_id: UUID | None = None
+    idempotency_key: str | None = None
+    request_sha256: bytes | None = None
+
+
+def _draft(
     invoice: Invoice,
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     *,
     reason: str,
-    on: date,
-    actor: str,
-    key: str | None = None,
+    recalculation_id: UUID | None = None,
     idempotency_key: str | None = None,
-    fingerprint: bytes | None = None,
-) -> CreditNote:
-    """Number, lines, postings; and what was paid beyond what is left becomes an advance. The account is locked."""
-    number = next_number(session, CREDIT_NOTE_DOCUMENT, on.year)
-    vat_minor, total_minor = sum(part.vat_minor for part in parts), sum(part.total_minor for part in parts)
-    note = CreditNote(
-        number=f"КН-{on.year}-{number:06d}",
-        invoice_id=invoice.id,
-        issued_on=on,
-        net_minor=total_minor - vat_minor,
-        vat_minor=vat_minor,
-        total_minor=total_minor,
-        reason=reason,
-        created_by=actor,
-        idempotency_key=idempotency_key,
-        request_sha256=fingerprint,
-    )
-    session.add(note)
-    session.flush()
+    request_sha256: bytes | None = None,
+) -> Draft:
+    return Draft(
+        account_id=invoice.account_id, invoice_id=invoice.id, parts=parts, reason=reason,
+        because=f"отмена счёта {invoice.number}: {reason}", recalculation_id=recalculation_id,
+        idempotency_key=idempotency_key, request_sha256=request_sha256,
+    )  # fmt: skip
+
+
+def _issued(session: Session, draft: Draft, *, on: date, actor: str) -> CreditNote:
+    [note_id] = issue_all(session, [draft], on=on, actor=actor)
+    return session.get_one(CreditNote, note_id)
+
+
+def issue_all(session: Session, drafts: Sequence[Draft], *, on: date, actor: str) -> list[UUID]:
+    """Issue credit notes, at most one of an invoice, in a fixed number of statements; answers their ids.
+
+    What was paid beyond what is left of an invoice becomes an advance, and covers what else its account owes. The
+    accounts must be locked.
+    """
+    if not drafts:
+        return []
+    ids = list(session.scalars(select(func.uuidv7()).select_from(func.generate_series(1, len(drafts)))))
+    first_number = next_numbers(session, CREDIT_NOTE_DOCUMENT, on.year, len(drafts))
+    notes = [
+        {
+            "id": note_id,
+            "number": f"КН-{on.year}-{first_number + place:06d}",
+            "invoice_id": draft.invoice_id,
+            "issued_on": on,
+            **_sums(draft.parts),
+            "reason": draft.reason,
+            "recalculation_id": draft.recalculation_id,
+            "created_by": actor,
+            "idempotency_key": draft.idempotency_key,
+            "request_sha256": draft.request_sha256,
+        }
+        for place, (note_id, draft) in enumerate(zip(ids, drafts, strict=True))
+    ]
+    session.execute(insert(CreditNote), notes)
     columns = ("line_no", "vat_rate_bp", "net_minor", "vat_minor", "total_minor")
     session.execute(
         insert(CreditNoteLine),
-        [{"credit_note_id": note.id} | {column: getattr(part, column) for column in columns} for part in parts],
-    )
-    because = f"отмена счёта {invoice.number}: {reason}"
-    settlement.release(session, _paid_too_much(session, invoice), invoice.account_id, reason=because, on=on)
-    if total_minor == invoice.total_minor:
-        ledger.reverse(
-            session, document_id=invoice.id, reason=because, effective_on=on, by_kind=CREDIT_NOTE_DOCUMENT,
-            by_id=note.id, key=key or f"credit_note/{note.id}",
-        )  # fmt: skip
-    else:
-        _post_part(session, note, invoice.account_id, because)
-    settlement.settle(session, invoice.account_id, reason=because, on=on)
-    return note
-
-
-def _paid_too_much(session: Session, invoice: Invoice) -> list[Share]:
-    """What of the payments goes beyond what is left of the invoice, out of the newest first."""
-    paid = session.execute(
-        select(Allocation.payment_id, func.sum(Allocation.amount_minor).label("amount_minor"))
-        .where(Allocation.invoice_id == invoice.id)
-        .group_by(Allocation.payment_id)
-        .having(func.sum(Allocation.amount_minor) > 0)
-        .order_by(Allocation.payment_id.desc())
-    ).all()
-    credited_minor = session.scalar(
-        select(func.coalesce(func.sum(CreditNote.total_minor), 0)).where(CreditNote.invoice_id == invoice.id)
-    )
-    excess_minor = sum(int(row.amount_minor) for row in paid) - (invoice.total_minor - int(credited_minor or 0))
-    shares = []
-    for row in paid:
-        part = min(excess_minor, int(row.amount_minor))
-        if part <= 0:
-            break
-        shares.append(Share(row.payment_id, invoice.id, part))
-        excess_minor -= part
-    return shares
-
-
-def _post_part(session: Session, note: CreditNote, account_id: UUID, reason: str) -> None:
-    """The opposite of what the invoice posted. Where lines of several rates offset each other, a part is negative."""
-    ledger.post_all(
-        session,
         [
-            Posting(
-                key=f"credit_note/{note.id}/{part}",
-                debit=source if amount_minor > 0 else Chart.RECEIVABLES,
-                credit=Chart.RECEIVABLES if amount_minor > 0 else source,
-                amount_minor=abs(amount_minor),
-                account_id=account_id,
-                document_kind=CREDIT_NOTE_DOCUMENT,
-                document_id=note.id,
-                reason=reason,
-                effective_on=note.issued_on,
-            )
-            for part, source, amount_minor in (
-                ("net", Chart.REVENUE, note.net_minor),
-                ("vat", Chart.VAT_PAYABLE, note.vat_minor),
-            )
+            {"credit_note_id": note_id} | {column: getattr(part, column) for column in columns}
+            for note_id, draft in zip(ids, drafts, strict=True)
+            for part in draft.parts
         ],
     )
+    issued = dict(zip(ids, drafts, strict=True))
+    ledger.post_all(
+        session, [posting for note_id, draft in issued.items() for posting in _postings(note_id, draft, on)]
+    )
+    account_of = {draft.invoice_id: draft.account_id for draft in drafts}
+    overpayments.release(session, account_of, reason=drafts[0].because, on=on, actor=actor)
+    return ids
+
+
+def _sums(parts: Sequence[Part]) -> dict[str, int]:
+    return {
+        "net_minor": sum(part.net_minor for part in parts),
+        "vat_minor": sum(part.vat_minor for part in parts),
+        "total_minor": sum(part.total_minor for part in parts),
+    }
+
+
+def _postings(note_id: UUID, draft: Draft, on: date) -> list[Posting]:
+    """The opposite of what the invoice posted. Where lines of several rates offset each other, a part is negative."""
+    sums = _sums(draft.parts)
+    return [
+        Posting(
+            key=f"credit_note/{note_id}/{part}",
+            debit=source if amount_minor > 0 else Chart.RECEIVABLES,
+            credit=Chart.RECEIVABLES if amount_minor > 0 else source,
+            amount_minor=abs(amount_minor),
+            account_id=draft.account_id,
+            document_kind=CREDIT_NOTE_DOCUMENT,
+            document_id=note_id,
+            reason=draft.because,
+            effective_on=on,
+        )
+        for part, source, amount_minor in (
+            ("net", Chart.REVENUE, sums["net_minor"]),
+            ("vat", Chart.VAT_PAYABLE, sums["vat_minor"]),
+        )
+    ]

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg.errors
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.dialects.postgresql import Range, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -79,7 +79,7 @@ def free_slots(session: Session, *, after: datetime, zone: ZoneInfo, days: int =
 
 def book(
     session: Session, process_id: UUID, *, crew_id: UUID, starts_at: datetime, at: datetime, zone: ZoneInfo
-) -> Slot:
+) -> tuple[Crew, Slot]:
     """Book a slot for a process, in place of the one that it had.
 
     Raises:
@@ -95,15 +95,20 @@ def book(
         )
     if starts_at <= at:
         raise invalid("slot_past", "Choose a slot in the future.", {"starts_at": "in the past"})
+    during = Range(*slot)
     try:
-        with session.begin_nested():
-            release(session, process_id)
-            session.add(Visit(crew_id=crew_id, process_id=process_id, during=Range(*slot), booked_at=at))
+        session.execute(
+            insert(Visit)
+            .values(crew_id=crew_id, process_id=process_id, during=during, booked_at=at)
+            .on_conflict_do_update(
+                index_elements=["process_id"], set_={"crew_id": crew_id, "during": during, "booked_at": at}
+            )
+        )
     except IntegrityError as failure:
         if isinstance(failure.orig, psycopg.errors.ExclusionViolation):
             raise conflict("slot_taken", "Somebody has just taken this slot: choose another one.") from None
         raise
-    return slot
+    return crew, slot
 
 
 def release(session: Session, process_id: UUID) -> bool:

@@ -1,6 +1,7 @@
 """What stands in a document, read from the tables on the day on which it is drawn up."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from activities.cases import case_of
 from models.contracts.documents import (
     ActFacts,
     ContractFacts,
@@ -18,18 +20,16 @@ from models.contracts.documents import (
     OrderedEquipment,
     Party,
 )
-from models.contracts.field_forms import Installed
+from models.contracts.field_forms import Installed, Swap
 from models.contracts.people import Language
 from models.contracts.processes import TaskKind, TaskStatus
 from models.contracts.refusals import conflict
 from models.tables.catalogue import EquipmentModel, Tariff, TariffPrice
 from models.tables.crews import Crew, Visit
 from models.tables.documents import Document
-from models.tables.network import Premises
-from models.tables.people import Account, Subscriber
+from models.tables.people import Account
 from models.tables.processes import ConnectionApplication, Process, Task
 from models.tables.stock import StockItem
-from models.tables.subscriptions import Subscription
 
 
 def local_date(at: datetime, operator: OperatorDetails) -> date:
@@ -65,7 +65,7 @@ def contract_facts(session: Session, process_id: UUID, on: date, operator: Opera
     Raises:
         Refusal: the process connects nobody.
     """
-    order = _order(session, process_id)
+    order = order_of(session, process_id)
     return ContractFacts(
         language=order.language,
         drawn_up_on=on,
@@ -89,7 +89,7 @@ def act_facts(session: Session, process_id: UUID, on: date, operator: OperatorDe
     Raises:
         Refusal: the process connects nobody, or its installation is not completed.
     """
-    order = _order(session, process_id)
+    order = order_of(session, process_id)
     installed_at, work = _installation(session, process_id)
     return ActFacts(
         language=order.language,
@@ -101,53 +101,52 @@ def act_facts(session: Session, process_id: UUID, on: date, operator: OperatorDe
         ),
         tariff=order.tariff.title,
         installed_on=local_date(installed_at, operator),
-        crew=session.scalar(
-            select(Crew.name).join(Visit, Visit.crew_id == Crew.id).where(Visit.process_id == process_id)
-        ),
-        equipment=_handed_over(session, work),
+        crew=crew_of(session, process_id),
+        equipment=handed_over(session, work.serials, work.swaps),
         optical_power_dbm=work.readings.optical_power_dbm,
         download_mbps=work.readings.download_mbps,
         cable_metres=work.readings.cable_metres,
     )
 
 
-class _Order(NamedTuple):
+class Order(NamedTuple):
+    """Who is served, and on which tariff."""
+
     language: Language
     party: Party
     tariff: Tariff
 
 
-def _order(session: Session, process_id: UUID) -> _Order:
-    """Who is connected, where, and on which tariff."""
-    row = session.execute(
-        select(Subscriber, Account.account_no, Tariff, Premises.address)
-        .select_from(Process)
-        .join(Subscriber, Process.subscriber_id == Subscriber.id)
-        .join(Account, Process.account_id == Account.id)
-        .join(Subscription, Process.subscription_id == Subscription.id)
-        .join(Tariff, Subscription.tariff_id == Tariff.id)
-        .join(Premises, Subscription.premises_id == Premises.id)
-        .where(Process.id == process_id)
-    ).one_or_none()
-    if row is None:
+def order_of(session: Session, process_id: UUID) -> Order:
+    """Who is served where, and on which tariff, as a document of the process names them.
+
+    Raises:
+        Refusal: the process is about no service.
+    """
+    case = case_of(session, process_id)
+    if case is None:
         raise conflict(
             "process_connects_nobody",
             "This process has no subscriber with a subscription: only a connection has a contract and an act.",
         )
-    subscriber, account_no, tariff, address = row
     party = Party(
-        full_name=subscriber.full_name,
-        iin=subscriber.iin,
-        phone=subscriber.phone,
-        account_no=account_no,
-        address=address,
+        full_name=case.subscriber.full_name,
+        iin=case.subscriber.iin,
+        phone=case.subscriber.phone,
+        account_no=case.account.account_no,
+        address=case.premises.address,
     )
-    return _Order(subscriber.language, party, tariff)
+    return Order(case.subscriber.language, party, case.tariff)
+
+
+def crew_of(session: Session, process_id: UUID) -> str | None:
+    """The crew that visited for the process."""
+    return session.scalar(select(Crew.name).join(Visit, Visit.crew_id == Crew.id).where(Visit.process_id == process_id))
 
 
 def _ordered(session: Session, process_id: UUID) -> list[OrderedEquipment]:
-    skus = session.scalar(select(ConnectionApplication.equipment).where(ConnectionApplication.process_id == process_id))
-    quantities = Counter(skus or [])
+    application = session.get(ConnectionApplication, process_id)
+    quantities = Counter(application.equipment if application is not None else [])
     models = session.scalars(
         select(EquipmentModel).where(EquipmentModel.sku.in_(quantities)).order_by(EquipmentModel.sku)
     )
@@ -161,31 +160,32 @@ def _ordered(session: Session, process_id: UUID) -> list[OrderedEquipment]:
 
 def _installation(session: Session, process_id: UUID) -> tuple[datetime, Installed]:
     """When the equipment was installed, and what the installer reported."""
-    task = session.scalar(
-        select(Task)
-        .where(
-            Task.process_id == process_id,
-            Task.kind == TaskKind.INSTALL,
-            Task.status == TaskStatus.DONE,
-            Task.outcome == "installed",
-        )
-        .order_by(Task.completed_at.desc())
-        .limit(1)
-    )
+    task = completed_task(session, process_id, TaskKind.INSTALL, "installed")
     if task is None:
         raise conflict("not_installed", "Nothing is installed yet: complete the task of the installation first.")
     assert task.completed_at is not None, "the table says so of a task that is done"
     return task.completed_at, Installed.model_validate({"serials": []} | (task.data or {}))
 
 
-def _handed_over(session: Session, work: Installed) -> list[HandedOver]:
+def completed_task(session: Session, process_id: UUID, kind: TaskKind, outcome: str) -> Task | None:
+    """The newest task of this kind that was completed so."""
+    return session.scalar(
+        select(Task)
+        .where(
+            Task.process_id == process_id, Task.kind == kind, Task.status == TaskStatus.DONE, Task.outcome == outcome
+        )
+        .order_by(Task.completed_at.desc())
+        .limit(1)
+    )
+
+
+def handed_over(session: Session, serials: Sequence[str], swaps: Sequence[Swap]) -> list[HandedOver]:
+    """The mounted pieces with the titles of their models."""
     rows = session.execute(
         select(StockItem.serial, EquipmentModel.title)
         .join(EquipmentModel, StockItem.sku == EquipmentModel.sku)
-        .where(StockItem.serial.in_(work.serials))
+        .where(StockItem.serial.in_(serials))
     )
     titles = {row.serial: row.title for row in rows}
-    replaced = {swap.mounted: swap.reserved for swap in work.swaps}
-    return [
-        HandedOver(serial=serial, model=titles.get(serial), instead_of=replaced.get(serial)) for serial in work.serials
-    ]
+    replaced = {swap.mounted: swap.reserved for swap in swaps}
+    return [HandedOver(serial=serial, model=titles.get(serial), instead_of=replaced.get(serial)) for serial in serials]

@@ -1,7 +1,8 @@
-"""Contracts and hand-over acts: drawn up once from facts, kept as PDF with its hash, final once signed."""
+"""Contracts and acts: drawn up once from facts, kept as PDF with its hash, final once signed."""
 
 import hashlib
-from datetime import datetime
+from collections.abc import Callable
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -10,12 +11,19 @@ from sqlalchemy.orm import Session
 from activities.document_facts import act_facts, contract_facts, local_date, next_of_account
 from activities.numbering import next_number
 from activities.printing import print_pdf
-from models.contracts.documents import DocumentKind, DocumentView, Facts, OperatorDetails, Signatory
+from activities.replacement_act import replacement_act_facts
+from activities.return_act import return_act_facts
+from models.contracts.documents import ACTS, DocumentKind, DocumentView, Facts, OperatorDetails, Signatory
 from models.contracts.refusals import conflict, not_found
 from models.tables.documents import Document
 from models.tables.processes import Process
 
 ACT_SERIES = "act"
+FACTS_OF_ACT: dict[DocumentKind, Callable[[Session, UUID, date, OperatorDetails], Facts]] = {
+    DocumentKind.HANDOVER_ACT: act_facts,
+    DocumentKind.REPLACEMENT_ACT: replacement_act_facts,
+    DocumentKind.RETURN_ACT: return_act_facts,
+}
 
 
 def draw_up_contract(session: Session, process_id: UUID, *, at: datetime, operator: OperatorDetails) -> Document:
@@ -32,21 +40,24 @@ def draw_up_contract(session: Session, process_id: UUID, *, at: datetime, operat
     return _keep(session, process_id, DocumentKind.CONTRACT, number, facts, at=at)
 
 
-def draw_up_act(session: Session, process_id: UUID, *, at: datetime, operator: OperatorDetails) -> Document:
-    """The hand-over act of installed equipment («акт приёма-передачи оборудования»), `АКТ-2026-000001`.
+def draw_up_act(
+    session: Session, process_id: UUID, *, at: datetime, operator: OperatorDetails,
+    kind: DocumentKind = DocumentKind.HANDOVER_ACT,
+) -> Document:  # fmt: skip
+    """The act of equipment that changed hands («акт приёма-передачи», «акт замены», «акт возврата»), `АКТ-2026-000001`.
 
-    The same one on every call. Numbers run without gaps within a year of the operator's zone.
+    The same one on every call. Numbers run without gaps within a year of the operator's zone, through all kinds.
 
     Raises:
-        Refusal: there is no such process, it connects nobody, or its installation is not completed.
+        Refusal: there is no such process, it is about no service, or the work that the act is about is not completed.
     """
-    drawn_up = _drawn_up_or_locked(session, process_id, DocumentKind.HANDOVER_ACT)
+    drawn_up = _drawn_up_or_locked(session, process_id, kind)
     if drawn_up is not None:
         return drawn_up
-    year = local_date(at, operator).year
-    facts = act_facts(session, process_id, local_date(at, operator), operator)
-    number = f"АКТ-{year}-{next_number(session, ACT_SERIES, year):06d}"
-    return _keep(session, process_id, DocumentKind.HANDOVER_ACT, number, facts, at=at)
+    on = local_date(at, operator)
+    facts = FACTS_OF_ACT[kind](session, process_id, on, operator)
+    number = f"АКТ-{on.year}-{next_number(session, ACT_SERIES, on.year):06d}"
+    return _keep(session, process_id, kind, number, facts, at=at)
 
 
 def sign(session: Session, document_id: UUID, *, signed_by: Signatory, at: datetime, witness_actor: str) -> Document:
@@ -58,6 +69,24 @@ def sign(session: Session, document_id: UUID, *, signed_by: Signatory, at: datet
         Refusal: there is no such document, it was withdrawn, or the other of the two has signed it.
     """
     document = get_document(session, document_id, for_update=True)
+    return _signed(session, document, signed_by=signed_by, at=at, witness_actor=witness_actor)
+
+
+def sign_act(session: Session, process_id: UUID, *, signed_by: Signatory, at: datetime, witness_actor: str) -> Document:
+    """Keep that the act of a process was signed, as `sign` does.
+
+    Raises:
+        Refusal: it was withdrawn, or the other of the two has signed it.
+    """
+    act = session.scalars(
+        select(Document).where(Document.process_id == process_id, Document.kind.in_(ACTS)).with_for_update()
+    ).one()
+    return _signed(session, act, signed_by=signed_by, at=at, witness_actor=witness_actor)
+
+
+def _signed(
+    session: Session, document: Document, *, signed_by: Signatory, at: datetime, witness_actor: str
+) -> Document:
     if document.signature is not None:
         if document.signature["signed_by"] == signed_by:
             return document

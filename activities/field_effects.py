@@ -1,14 +1,12 @@
 """What procurement, dispatchers and installers bring about: deliveries, visits, mounted equipment, signed acts."""
 
-from sqlalchemy import select
 
 from activities import crews, documents, stock, visits
 from activities.completion import Completion, Effects, make_impossible, note_completed
 from models.contracts import field_forms as forms
-from models.contracts.documents import ACTS
-from models.contracts.processes import TaskKind
+from models.contracts.form import Refused
+from models.contracts.processes import ProcessKind, TaskKind
 from models.contracts.refusals import invalid
-from models.tables.documents import Document
 
 
 def _receive_delivery(completion: Completion) -> None:
@@ -34,7 +32,7 @@ def _postpone(completion: Completion) -> None:
 
 def _mount(completion: Completion) -> None:
     form = completion.filled(forms.Installed)
-    stock.mount(completion.session, completion.subscription_id, form.serials, form.swaps)
+    stock.mount(completion.session, completion.subscription_id, form.serials, form.swaps, at=completion.at)
     completion.tell("equipment_mounted", serials=form.serials)
 
 
@@ -46,16 +44,21 @@ def note_absence(completion: Completion) -> None:
 
 def _sign_act(completion: Completion) -> None:
     form = completion.filled(forms.ActSigned)
-    act = completion.session.scalars(
-        select(Document).where(Document.process_id == completion.task.process_id, Document.kind.in_(ACTS))
-    ).one()
     if form.signed_at is not None and form.signed_at > completion.at:
         raise invalid("signed_in_future", "An act can't be signed in the future.", {"data.signed_at": "in the future"})
-    documents.sign(
-        completion.session, act.id, signed_by=form.signed_by, at=form.signed_at or completion.at,
+    act = documents.sign_act(
+        completion.session, completion.task.process_id, signed_by=form.signed_by, at=form.signed_at or completion.at,
         witness_actor=completion.actor,
     )  # fmt: skip
     completion.tell("act_signed", number=act.number)
+
+
+def _leave_unsigned(completion: Completion) -> None:
+    """What was dismantled is dismantled, signed for or not; any other process ends for it."""
+    if completion.process.kind is ProcessKind.DISCONNECTION:
+        completion.tell("act_not_signed", reason=completion.filled(Refused).reason)
+    else:
+        make_impossible(completion)
 
 
 FIELD_EFFECTS: Effects = {
@@ -67,5 +70,5 @@ FIELD_EFFECTS: Effects = {
     (TaskKind.INSTALL, "absent"): note_absence,
     (TaskKind.INSTALL, "impossible"): make_impossible,
     (TaskKind.SIGN_ACT, "signed"): _sign_act,
-    (TaskKind.SIGN_ACT, "refused"): make_impossible,
+    (TaskKind.SIGN_ACT, "refused"): _leave_unsigned,
 }

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from activities.credit_notes import unknown_invoice
@@ -26,7 +26,7 @@ from models.contracts.documents import (
 )
 from models.contracts.people import Language
 from models.rules.invoice_words import in_language
-from models.tables.billing import CreditNote, Invoice, InvoiceLine
+from models.tables.billing import CreditNote, Invoice, InvoiceLine, WriteOff
 from models.tables.network import Premises
 from models.tables.payments import Allocation, Payment
 from models.tables.people import Account, Subscriber
@@ -86,10 +86,14 @@ def sheet(
     lines = _lines(session, invoice_id, spoken)
     payments = _payments(session, invoice_id, ZoneInfo(operator.timezone))
     credit_notes = _credit_notes(session, invoice_id)
+    written_off_minor = session.scalars(
+        select(func.coalesce(func.sum(WriteOff.amount_minor), 0)).where(WriteOff.invoice_id == invoice_id)
+    ).one()
     outstanding_minor = (
         invoice.total_minor
         - sum(part.amount_minor for part in payments)
         - sum(note.total_minor for note in credit_notes)
+        - int(written_off_minor)
     )
     facts = InvoiceFacts(
         language=spoken,
@@ -111,6 +115,7 @@ def sheet(
         total_minor=invoice.total_minor,
         payments=payments,
         credit_notes=credit_notes,
+        written_off_minor=int(written_off_minor),
         outstanding_minor=max(0, outstanding_minor),
         is_settled=outstanding_minor <= 0,
     )

@@ -104,16 +104,19 @@ def _listed() -> Select[Any]:
         Account.account_no,
         settlement.credited_of_invoice().label("credited_minor"),
         settlement.allocated_to_invoice().label("allocated_minor"),
+        settlement.written_off_of_invoice().label("written_off_minor"),
         _status().label("status"),
     ).join(Account, Account.id == Invoice.account_id)
 
 
 def _status() -> Any:
-    """The status that follows from what was credited and allocated; an invoice of nothing is paid."""
+    """The status that follows from what was credited, paid and written off; an invoice of nothing is paid."""
     credited, allocated = settlement.credited_of_invoice(), settlement.allocated_to_invoice()
+    is_settled = settlement.outstanding_of_invoice() <= 0
     return case(
         (and_(Invoice.total_minor > 0, credited >= Invoice.total_minor), InvoiceStatus.CREDITED.value),
-        (Invoice.total_minor - credited - allocated <= 0, InvoiceStatus.PAID.value),
+        (and_(is_settled, settlement.written_off_of_invoice() > 0), InvoiceStatus.WRITTEN_OFF.value),
+        (is_settled, InvoiceStatus.PAID.value),
         (allocated > 0, InvoiceStatus.PARTLY_PAID.value),
         else_=InvoiceStatus.OPEN.value,
     )
@@ -122,6 +125,7 @@ def _status() -> Any:
 def _summary_of(row: Row[Any]) -> InvoiceSummary:
     invoice: Invoice = row.Invoice
     credited_minor, allocated_minor = int(row.credited_minor), int(row.allocated_minor)
+    written_off_minor = int(row.written_off_minor)
     return InvoiceSummary(
         id=invoice.id,
         number=invoice.number,
@@ -137,7 +141,8 @@ def _summary_of(row: Row[Any]) -> InvoiceSummary:
         total=kzt(invoice.total_minor),
         credited=kzt(credited_minor),
         allocated=kzt(allocated_minor),
-        outstanding=kzt(max(0, invoice.total_minor - credited_minor - allocated_minor)),
+        written_off=kzt(written_off_minor),
+        outstanding=kzt(max(0, invoice.total_minor - credited_minor - allocated_minor - written_off_minor)),
     )
 
 

@@ -13,10 +13,10 @@ from activities.credit_notes import CREDIT_NOTE_DOCUMENT, credit_invoice, unknow
 from activities.invoice_views import get, view
 from activities.ledger import Posting
 from activities.numbering import next_number
+from activities.processes import get_process
 from models.contracts.billing import InvoiceKind
 from models.contracts.ledger import Chart
 from models.tables.billing import Invoice, InvoiceLine
-from models.tables.processes import Process
 
 __all__ = [
     "CREDIT_NOTE_DOCUMENT",
@@ -24,6 +24,7 @@ __all__ = [
     "credit_invoice",
     "get",
     "issue_connection_invoice",
+    "issue_invoice",
     "outstanding_minor",
     "view",
 ]
@@ -55,7 +56,7 @@ def issue_connection_invoice(
     )
     if earlier is not None:
         return earlier
-    invoice = _issue(
+    invoice = issue_invoice(
         session,
         kind=InvoiceKind.CONNECTION,
         account_id=account_id,
@@ -65,7 +66,7 @@ def issue_connection_invoice(
             tariff_id,
             equipment,
             issued_on,
-            subscription_id=session.scalar(select(Process.subscription_id).where(Process.id == process_id)),
+            subscription_id=get_process(session, process_id).subscription_id,
         ),
         issued_on=issued_on,
         due_on=due_on,
@@ -74,7 +75,7 @@ def issue_connection_invoice(
     return invoice
 
 
-def _issue(
+def issue_invoice(
     session: Session,
     *,
     kind: InvoiceKind,
@@ -84,6 +85,11 @@ def _issue(
     issued_on: date,
     due_on: date,
 ) -> Invoice:
+    """Issue and post an invoice of these charges. The account is locked; whoever calls settles it afterwards.
+
+    Raises:
+        Refusal: the VAT rate of the day is missing.
+    """
     rate_bp = vat_rate_bp(session, issued_on)
     lines = [priced_line(number, charge, rate_bp) for number, charge in enumerate(charges, start=1)]
     net, vat = sum(line["net_minor"] for line in lines), sum(line["vat_minor"] for line in lines)
@@ -102,7 +108,7 @@ def _issue(
     session.add(invoice)
     session.flush()
     if lines:
-        session.execute(insert(InvoiceLine), [{**line, "invoice_id": invoice.id} for line in lines])
+        session.execute(insert(InvoiceLine).values([{**line, "invoice_id": invoice.id} for line in lines]))
     _post_invoice(session, invoice)
     return invoice
 

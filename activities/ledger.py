@@ -80,9 +80,8 @@ _INSERT = text("""
 _REVERSE = text("""
     INSERT INTO transfer (key, debit, credit, amount_minor, currency, account_id, document_kind, document_id, reason,
                           effective_on, reverses_id)
-    SELECT CAST(:key AS text) || '/' || posted.id, posted.credit, posted.debit, posted.amount_minor, posted.currency,
-           posted.account_id, coalesce(CAST(:by_kind AS text), posted.document_kind),
-           coalesce(CAST(:by_id AS uuid), posted.document_id), :reason, :effective_on, posted.id
+    SELECT 'reversal/' || posted.id, posted.credit, posted.debit, posted.amount_minor, posted.currency,
+           posted.account_id, posted.document_kind, posted.document_id, :reason, :effective_on, posted.id
     FROM transfer AS posted
     WHERE posted.document_id = :document_id AND posted.reverses_id IS NULL
       AND NOT EXISTS (SELECT FROM transfer AS reversal WHERE reversal.reverses_id = posted.id)
@@ -149,32 +148,12 @@ def _compare_with_posted(session: Session, known: Sequence[Posting]) -> None:
             raise KeyReusedError(f"the posting key {posting.key} stands for another transfer")
 
 
-def reverse(
-    session: Session,
-    *,
-    document_id: UUID,
-    reason: str,
-    effective_on: date,
-    by_kind: str | None = None,
-    by_id: UUID | None = None,
-    key: str = "reversal",
-) -> None:
-    """Reverse whatever a document has posted and nobody has reversed yet.
+def reverse(session: Session, *, document_id: UUID, reason: str, effective_on: date) -> None:
+    """Reverse whatever a document has posted and nobody has reversed yet; the reversals belong to it as well.
 
-    The reversals belong to the same document, or to the document (`by_kind`, `by_id`) that corrects it. Their keys
-    begin with `key`; that each transfer is reversed at most once is a constraint of the database.
+    That each transfer is reversed at most once is a constraint of the database.
     """
-    session.execute(
-        _REVERSE,
-        {
-            "document_id": document_id,
-            "reason": reason,
-            "effective_on": effective_on,
-            "by_kind": by_kind,
-            "by_id": by_id,
-            "key": key,
-        },
-    )
+    session.execute(_REVERSE, {"document_id": document_id, "reason": reason, "effective_on": effective_on})
 
 
 def balance_minor(session: Session, account_id: UUID) -> int:

@@ -123,13 +123,69 @@ _RULES: Final = {
     """,
     "allocations fit the invoice": """
         SELECT account_id, number AS subject,
-               greatest(least(allocated_minor, total_minor - credited_minor), 0) AS expected_minor,
+               greatest(least(allocated_minor, total_minor - credited_minor - written_off_minor), 0)
+                   AS expected_minor,
                allocated_minor AS found_minor
         FROM invoice,
              LATERAL (SELECT coalesce(sum(total_minor), 0) AS credited_minor FROM credit_note
                       WHERE invoice_id = invoice.id) AS credited,
              LATERAL (SELECT coalesce(sum(amount_minor), 0) AS allocated_minor FROM allocation
-                      WHERE invoice_id = invoice.id) AS allocated
+                      WHERE invoice_id = invoice.id) AS allocated,
+             LATERAL (SELECT coalesce(sum(amount_minor), 0) AS written_off_minor FROM write_off
+                      WHERE invoice_id = invoice.id) AS written_off
+    """,
+    "a write-off fits the invoice": """
+        SELECT invoice.account_id, invoice.number AS subject,
+               greatest(0, least(sum(write_off.amount_minor), invoice.total_minor)) AS expected_minor,
+               sum(write_off.amount_minor) AS found_minor
+        FROM write_off JOIN invoice ON invoice.id = write_off.invoice_id
+        GROUP BY invoice.id
+    """,
+    "a write-off is posted": """
+        SELECT invoice.account_id, invoice.number AS subject, write_off.amount_minor AS expected_minor,
+               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '7440' AND posted.credit = '1210'), 0)
+               - coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '1210' AND posted.credit = '7440'), 0)
+                   AS found_minor
+        FROM write_off
+        JOIN invoice ON invoice.id = write_off.invoice_id
+        LEFT JOIN transfer AS posted ON posted.document_id = write_off.id
+        GROUP BY write_off.id, invoice.id
+    """,
+    "a moved balance stands on both accounts or on none": """
+        SELECT moved.from_account_id AS account_id, moved.id::text AS subject,
+               CASE WHEN payment.status = 'posted' THEN moved.amount_minor ELSE 0 END AS expected_minor,
+               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '3510'), 0)
+               - coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '3510'), 0) AS found_minor
+        FROM balance_transfer AS moved
+        JOIN payment ON payment.id = moved.payment_id
+        LEFT JOIN transfer AS posted ON posted.document_id = moved.id
+        GROUP BY moved.id, payment.id
+    """,
+    "a recalculation is the sum of its lines": """
+        SELECT recalculation.account_id, recalculation.id::text AS subject,
+               coalesce(sum(line.total_minor), 0) AS expected_minor, recalculation.total_minor AS found_minor
+        FROM recalculation LEFT JOIN recalculation_line AS line ON line.recalculation_id = recalculation.id
+        GROUP BY recalculation.id
+    """,
+    "a recalculation gives back no more than it says": """
+        SELECT recalculation.account_id, recalculation.id::text AS subject,
+               least(coalesce(sum(note.total_minor), 0), -recalculation.total_minor) AS expected_minor,
+               coalesce(sum(note.total_minor), 0) AS found_minor
+        FROM recalculation LEFT JOIN credit_note AS note ON note.recalculation_id = recalculation.id
+        GROUP BY recalculation.id
+    """,
+    "a payment is posted": """
+        SELECT payment.account_id, payment.id::text AS subject,
+               CASE WHEN payment.status = 'reversed' THEN 0 ELSE payment.amount_minor END AS expected_minor,
+               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '1020'), 0)
+               - coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '1020'), 0) AS found_minor
+        FROM payment LEFT JOIN transfer AS posted ON posted.document_id = payment.id
+        GROUP BY payment.id
+    """,
+    "the parts of a payment are of one transaction": """
+        SELECT min(account_id::text)::uuid AS account_id, 'R-' || receipt_no AS subject, 1 AS expected_minor,
+               count(DISTINCT (bank_id, txn_id)) AS found_minor
+        FROM payment GROUP BY receipt_no
     """,
     "allocations and refunds fit the payment": """
         SELECT account_id, id::text AS subject,
@@ -156,6 +212,8 @@ _RULES: Final = {
                   JOIN invoice ON invoice.id = note.invoice_id WHERE invoice.account_id = account.id)
                - (SELECT coalesce(sum(allocation.amount_minor), 0) FROM allocation
                   JOIN invoice ON invoice.id = allocation.invoice_id WHERE invoice.account_id = account.id)
+               - (SELECT coalesce(sum(write_off.amount_minor), 0) FROM write_off
+                  JOIN invoice ON invoice.id = write_off.invoice_id WHERE invoice.account_id = account.id)
                    AS expected_minor,
                coalesce((SELECT balance_minor FROM ledger_balance
                          WHERE account_id = account.id AND chart_code = '1210'), 0) AS found_minor

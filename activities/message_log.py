@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
+from activities import dunning_facts
 from activities.gateways.sms import Accepted, OutgoingSms, SendOutcome
 from activities.invoicing import outstanding_minor
 from models.contracts.messaging import MessageStatus, Urgency
@@ -85,9 +86,12 @@ def due_ids(session: Session, status: MessageStatus, *, now: datetime, limit: in
 
 
 def claim(
-    session: Session, message_id: UUID, *, now: datetime, notices_from: datetime, notice_validity: timedelta
+    session: Session, message_id: UUID, *, now: datetime, today: date, notices_from: datetime,
+    notice_validity: timedelta,
 ) -> OutgoingSms | MessageStatus | None:
     """Take one queued message on for sending, once the transaction is committed; its reason is checked again first.
+
+    `today` is the day of `now` in the operator's zone: what is owed is what is due by then.
 
     Answers the SMS to send; or the status that the message got instead, withdrawn or still queued until
     `notices_from`; or None where somebody else has it.
@@ -99,7 +103,7 @@ def claim(
     )
     if message is None:
         return None
-    gone = _reason_gone(session, message)
+    gone = _reason_gone(session, message, today)
     if gone is not None:
         message.status, message.error_code, message.settled_at = MessageStatus.WITHDRAWN, gone, now
         return MessageStatus.WITHDRAWN
@@ -219,13 +223,16 @@ def _still_open(session: Session, message_id: UUID, attempt: int) -> Message | N
     )
 
 
-def _reason_gone(session: Session, message: Message) -> str | None:
+def _reason_gone(session: Session, message: Message, today: date) -> str | None:
     if message.subscriber_id is not None:
         opted_out_at = session.scalar(select(Subscriber.sms_opt_out_at).where(Subscriber.id == message.subscriber_id))
         if opted_out_at is not None:
             return OPTED_OUT_REASON
     invoice_id = message.unless_paid_invoice_id
     if invoice_id is not None and outstanding_minor(session, invoice_id) == 0:
+        return PAID_REASON
+    episode_id = message.unless_over_episode_id
+    if episode_id is not None and dunning_facts.is_over(session, episode_id, today):
         return PAID_REASON
     return None
 

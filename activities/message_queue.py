@@ -83,14 +83,49 @@ def queue_message(
     if (subscriber_id is None) == (staff_id is None):
         raise ValueError("an SMS goes to a subscriber or to a member of staff")
     recipient = _staff(session, staff_id) if subscriber_id is None else _subscriber(session, subscriber_id)
+    return _queue(
+        session, recipient, sms_text(template, recipient.language, facts), key=key, subscriber_id=subscriber_id,
+        staff_id=staff_id, process_id=process_id, template=template.value, urgency=urgency, at=at,
+        unless_paid_invoice_id=unless_paid_invoice_id,
+    )  # fmt: skip
+
+
+def queue_text(
+    session: Session,
+    *,
+    key: str,
+    template: str,
+    texts: Mapping[Language, str],
+    urgency: Urgency,
+    at: datetime,
+    subscriber_id: UUID,
+    process_id: UUID,
+    unless_over_episode_id: UUID | None = None,
+) -> UUID:
+    """As `queue_message`, with the operator's own text in each language; `template` names the occasion.
+
+    With `unless_over_episode_id` it is withdrawn instead of sent once that dunning episode is over or its debt is paid.
+
+    Raises:
+        Refusal: there is no such subscriber.
+    """
+    recipient = _subscriber(session, subscriber_id)
+    return _queue(
+        session, recipient, texts[recipient.language], key=key, subscriber_id=subscriber_id, process_id=process_id,
+        template=template, urgency=urgency, at=at, unless_over_episode_id=unless_over_episode_id,
+    )  # fmt: skip
+
+
+def _queue(
+    session: Session, recipient: _Recipient, body: str, *, key: str, urgency: Urgency, at: datetime, **columns: Any
+) -> UUID:
     withdrawn = recipient.withdrawn
     message_id: UUID | None = session.scalar(
         insert(Message)
         .values(
-            **_written(recipient, template, facts), key=key, subscriber_id=subscriber_id, staff_id=staff_id,
-            process_id=process_id, template=template.value, urgency=urgency, error_code=withdrawn, not_before=at,
+            **_addressed(recipient, body), key=key, urgency=urgency, error_code=withdrawn, not_before=at,
             status=MessageStatus.QUEUED if withdrawn is None else MessageStatus.WITHDRAWN, created_at=at,
-            settled_at=None if withdrawn is None else at, unless_paid_invoice_id=unless_paid_invoice_id,
+            settled_at=None if withdrawn is None else at, **columns,
         )
         .on_conflict_do_nothing(index_elements=["key"])
         .returning(Message.id)
@@ -134,7 +169,10 @@ def queue_notices(
 
 
 def _written(recipient: _Recipient, template: Template, facts: Mapping[str, str]) -> dict[str, Any]:
-    body = sms_text(template, recipient.language, facts)
+    return _addressed(recipient, sms_text(template, recipient.language, facts))
+
+
+def _addressed(recipient: _Recipient, body: str) -> dict[str, Any]:
     return {
         "recipient": recipient.phone,
         "language": recipient.language.value,

@@ -151,8 +151,9 @@ class MessagingActivities:
         quiet = quiet_begins(now, zone=self._settings.zone, quiet_from=self._settings.sms_quiet_from)
         with self._database.transaction() as session:
             return message_log.claim(
-                session, message_id, now=now, notices_from=self._notices_from(now), notice_validity=quiet - now
-            )
+                session, message_id, now=now, today=now.astimezone(self._settings.zone).date(),
+                notices_from=self._notices_from(now), notice_validity=quiet - now,
+            )  # fmt: skip
 
     def _deliver(self, sms: OutgoingSms, pace: "_Pace") -> MessageStatus | None:
         outcome = self._call(sms)

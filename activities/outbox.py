@@ -1,11 +1,12 @@
 """Telling the workflow engine something in the transaction that makes it true; the relay delivers it."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, and_, delete, func, or_
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from models.tables.outbox import Outbox
@@ -54,6 +55,23 @@ def is_waiting() -> ColumnElement[bool]:
     """What is to be told now, or was tried in vain; reminders whose time has not come hold nothing up."""
     is_due = or_(Outbox.attempts > 0, Outbox.next_attempt_at <= func.clock_timestamp())
     return and_(Outbox.delivered_at.is_(None), is_due)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How much waits to be told, and for how long the oldest of it."""
+
+    waiting: int
+    lag_seconds: float
+
+
+def backlog(session: Session) -> Backlog:
+    """What the workflow engine was not told yet, for people who watch over the product."""
+    # A reminder that nobody has tried yet is late since its own time, not since it was written.
+    since = func.min(case((Outbox.attempts == 0, Outbox.next_attempt_at), else_=Outbox.created_at))
+    lag = func.extract("epoch", func.clock_timestamp() - since)
+    waiting, lag_seconds = session.execute(select(func.count(), lag).select_from(Outbox).where(is_waiting())).one()
+    return Backlog(waiting, max(float(lag_seconds or 0), 0.0))
 
 
 def wake_workflow(session: Session, *, workflow_type: str, workflow_id: str, task_queue: str, signal: str) -> None:

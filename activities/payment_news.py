@@ -1,15 +1,18 @@
 """Payments in a process's timeline, in the name of the bank that reported them."""
 
-from sqlalchemy import select
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from activities.payment_taking import receipt
-from activities.processes import get_process, tell
+from activities.processes import Told, tell_all
 from models.contracts.bank import PaymentStatus
 from models.contracts.steps import PaymentStep
+from models.tables.banks import Bank
 from models.tables.billing import Invoice
 from models.tables.payments import Allocation, Payment
-from models.tables.people import Bank
+from models.tables.processes import Process
 
 
 def tell_payments(session: Session, step: PaymentStep, invoice: Invoice) -> None:
@@ -19,19 +22,26 @@ def tell_payments(session: Session, step: PaymentStep, invoice: Invoice) -> None
     when nobody waits for money any more.
     """
     covering = select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)
+    _tell(session, step, Payment.id.in_(covering))
+
+
+def tell_payments_to(session: Session, step: PaymentStep, account_id: UUID) -> None:
+    """The same of whatever was paid to an account since the process began."""
+    _tell(session, step, Payment.account_id == account_id)
+
+
+def _tell(session: Session, step: PaymentStep, counted: ColumnElement[bool]) -> None:
+    opened_at = select(Process.opened_at).where(Process.id == step.process_id).scalar_subquery()
     payments = session.execute(
-        select(Payment, Bank.code)
+        select(Payment.id, Payment.status, Payment.amount_minor, Payment.receipt_no, Bank.code)
         .join(Bank, Bank.id == Payment.bank_id)
-        .where(
-            Payment.id.in_(step.payment_ids)
-            | (Payment.id.in_(covering) & (Payment.received_at >= get_process(session, step.process_id).opened_at))
-        )
+        .where(Payment.id.in_(step.payment_ids) | (counted & (Payment.received_at >= opened_at)))
+        .order_by(Payment.id)
     )
-    for payment, bank_code in sorted(payments, key=lambda row: row[0].id):
-        reversed_ = payment.status is PaymentStatus.REVERSED
-        event = "payment_reversed" if reversed_ else "payment_received"
+    told = []
+    for payment in payments:
+        event = "payment_reversed" if payment.status is PaymentStatus.REVERSED else "payment_received"
         facts = {"amount_minor": payment.amount_minor, "receipt_no": receipt(payment.receipt_no)}
-        tell(
-            session, step.process_id, event, key=f"{event}:{payment.id}", at=step.at, actor=f"bank:{bank_code}",
-            facts=facts,
-        )  # fmt: skip
+        told.append(Told(event, facts, key=f"{event}:{payment.id}", actor=f"bank:{payment.code}"))
+    if told:
+        tell_all(session, step.process_id, told, at=step.at)

@@ -3,6 +3,7 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from models.contracts.billing_run import BillingPolicy
 from models.tables.catalogue import Policy
 
 
@@ -14,3 +15,9 @@ def newest(session: Session, code: str) -> Policy | None:
         .order_by(Policy.version.desc())
         .limit(1)
     )
+
+
+def billing_policy(session: Session) -> BillingPolicy:
+    """How the operator bills now."""
+    policy = newest(session, "billing")
+    return BillingPolicy() if policy is None else BillingPolicy.model_validate(policy.body)

@@ -39,8 +39,8 @@ def open_process(
         request_sha256=fingerprint(order), opened_by=actor, opened_at=at,
     )  # fmt: skip
     try:
-        with session.begin_nested():
-            session.add(process)
+        session.add(process)
+        session.flush()
     except IntegrityError as failure:
         if isinstance(failure.orig, psycopg.errors.UniqueViolation) and "one_open_a_subscription" in str(failure.orig):
             raise conflict(

@@ -1,5 +1,8 @@
 """The projection of a process: its stage, its timeline, its end. Written by the process itself."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,11 +23,37 @@ _TELL = text("""
     ON CONFLICT (process_id, key) DO NOTHING
     RETURNING id
 """).bindparams(bindparam("facts", type_=JSONB))
+_TELL_ALL = text("""
+    WITH told (key, event, actor, facts) AS (
+        SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:events AS text[]), CAST(:actors AS text[]),
+                             CAST(:facts AS jsonb[]))
+    ), entered AS (
+        INSERT INTO process_stage (process_id, name, entered_at)
+        SELECT :process_id, name, :at FROM unnest(CAST(:stages AS text[])) AS stage (name)
+        ON CONFLICT (process_id, name) DO UPDATE SET entered_at = excluded.entered_at
+    ), moved AS (
+        UPDATE process SET stage = :stage, waiting_for = :waiting_for
+        WHERE id = :process_id AND CAST(:stage AS text) IS NOT NULL
+    )
+    INSERT INTO timeline_entry (process_id, key, event, at, actor, facts)
+    SELECT :process_id, key, event, :at, actor, facts FROM told
+    ON CONFLICT (process_id, key) DO NOTHING
+""")
 _ENTER_STAGE = text("""
     WITH moved AS (UPDATE process SET stage = :stage, waiting_for = :waiting_for WHERE id = :process_id)
     INSERT INTO process_stage (process_id, name, entered_at) VALUES (:process_id, :stage, :at)
     ON CONFLICT (process_id, name) DO UPDATE SET entered_at = excluded.entered_at
 """)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something to be told in a timeline, as `tell` says."""
+
+    event: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    actor: str = PROCESS_ACTOR
 
 
 def get_process(session: Session, process_id: UUID) -> Process:
@@ -57,6 +86,20 @@ def tell(
         "process_id": process_id, "key": key or event, "event": event, "at": at, "actor": actor, "facts": facts or {}
     }  # fmt: skip
     return session.scalar(_TELL, entry) is not None
+
+
+def tell_all(
+    session: Session, process_id: UUID, told: Sequence[Told], *, at: datetime, stages: Sequence[str] = (),
+    waiting_for: str | None = None,
+) -> None:  # fmt: skip
+    """Tell several events and enter stages in one statement: the process stands in the last of them then."""
+    entry = {
+        "process_id": process_id, "at": at, "keys": [one.key or one.event for one in told],
+        "events": [one.event for one in told], "actors": [one.actor for one in told],
+        "facts": [json.dumps(one.facts, ensure_ascii=False) for one in told], "stages": [str(name) for name in stages],
+        "stage": str(stages[-1]) if stages else None, "waiting_for": waiting_for,
+    }  # fmt: skip
+    session.execute(_TELL_ALL, entry)
 
 
 def enter_stage(
@@ -94,6 +137,12 @@ def request_cancellation(session: Session, process_id: UUID, *, reason: str, act
     session.add(entry)
     session.flush()
     return entry.id
+
+
+def tell_refusal(session: Session, step: ClosingStep) -> None:
+    """Write into the timeline what was refused for good, where that is why a process ends."""
+    if step.detail is not None:
+        tell(session, step.process_id, "refused_for_good", at=step.at, facts={"detail": step.detail})
 
 
 def reason_of(session: Session, step: ClosingStep) -> str:

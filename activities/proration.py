@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from activities.billing_collection import next_month
+from activities.billing_issue import LINE_ORDER
 from activities.billing_lines import WORDED, lay_stages, price
 from models.contracts.billing_run import (
     PreviewDiscount,
@@ -32,8 +33,8 @@ _DISCOUNT = text("""
 """)
 _LINES = text(f"""
     SELECT {WORDED}, vat_rate_bp, net_minor, vat_minor FROM bill_line AS line
-    WHERE net_minor <> 0 OR vat_minor <> 0 ORDER BY from_day, place
-""")  # noqa: S608 - made of the constant above
+    WHERE net_minor <> 0 OR vat_minor <> 0 ORDER BY {LINE_ORDER}
+""")  # noqa: S608 - made of the constants above
 _PROBLEM = text("""
     SELECT reason FROM bill_gap
     UNION ALL SELECT 'amount_beyond_limit' FROM bill_line WHERE net_minor IS NULL
@@ -57,16 +58,28 @@ def proration_preview(session: Session, request: ProrationPreviewRequest) -> Pro
     for place, discount in enumerate(request.discounts, start=1):
         session.execute(_DISCOUNT, {**_discount(discount), "service_id": service_id, "place": place})
     price(session)
+    refuse_gaps(session)
+    lines = priced_lines(session)
+    net_minor, vat_minor = sum(line.net.amount_minor for line in lines), sum(line.vat.amount_minor for line in lines)
+    return ProrationPreview(
+        period=request.period, lines=lines, net=kzt(net_minor), vat=kzt(vat_minor), total=kzt(net_minor + vat_minor)
+    )
+
+
+def refuse_gaps(session: Session) -> None:
+    """Return if all staged days found a price and a VAT rate.
+
+    Raises:
+        Refusal: some did not, or a sum is larger than any can be.
+    """
     problem = session.scalar(_PROBLEM)
     if problem is not None:
         raise _refusal(problem)
-    return _preview(session, request.period)
 
 
-def _preview(session: Session, period: str) -> ProrationPreview:
-    rows = session.execute(_LINES).all()
-    net_minor, vat_minor = sum(row.net_minor for row in rows), sum(row.vat_minor for row in rows)
-    lines = [
+def priced_lines(session: Session) -> list[ProrationPreviewLine]:
+    """The staged lines in words, as an invoice holds them."""
+    return [
         ProrationPreviewLine(
             description=row.description,
             formula=row.formula,
@@ -75,11 +88,8 @@ def _preview(session: Session, period: str) -> ProrationPreview:
             vat=kzt(row.vat_minor),
             total=kzt(row.net_minor + row.vat_minor),
         )
-        for row in rows
+        for row in session.execute(_LINES)
     ]
-    return ProrationPreview(
-        period=period, lines=lines, net=kzt(net_minor), vat=kzt(vat_minor), total=kzt(net_minor + vat_minor)
-    )
 
 
 def _services(session: Session, request: ProrationPreviewRequest, month_on: date) -> list[dict[str, Any]]:

@@ -34,7 +34,9 @@ _BY_ACCOUNT = text(f"""
                    - (SELECT coalesce(sum(note.total_minor), 0) FROM credit_note AS note
                       WHERE note.invoice_id = invoice.id AND note.issued_on <= :as_of)
                    - (SELECT coalesce(sum(allocation.amount_minor), 0) FROM allocation
-                      WHERE allocation.invoice_id = invoice.id AND allocation.allocated_at < :ends_at) AS open_minor
+                      WHERE allocation.invoice_id = invoice.id AND allocation.allocated_at < :ends_at)
+                   - (SELECT coalesce(sum(write_off.amount_minor), 0) FROM write_off
+                      WHERE write_off.invoice_id = invoice.id AND write_off.written_on <= :as_of) AS open_minor
             FROM invoice
             WHERE invoice.account_id = account.id AND invoice.issued_on <= :as_of
         ) AS owed
@@ -52,13 +54,17 @@ _TOTAL = text(f"""
     ), allocated AS (
         SELECT invoice_id, sum(amount_minor) AS amount_minor FROM allocation WHERE allocated_at < :ends_at
         GROUP BY invoice_id
+    ), written_off AS (
+        SELECT invoice_id, sum(amount_minor) AS amount_minor FROM write_off WHERE written_on <= :as_of
+        GROUP BY invoice_id
     ), owed AS (
         SELECT CAST(:as_of AS date) - invoice.due_on AS days,
                invoice.total_minor - coalesce(credited.amount_minor, 0) - coalesce(allocated.amount_minor, 0)
-                   AS open_minor
+               - coalesce(written_off.amount_minor, 0) AS open_minor
         FROM invoice
         LEFT JOIN credited ON credited.invoice_id = invoice.id
         LEFT JOIN allocated ON allocated.invoice_id = invoice.id
+        LEFT JOIN written_off ON written_off.invoice_id = invoice.id
         WHERE invoice.issued_on <= :as_of
     )
     SELECT {_BUCKETS} FROM owed WHERE open_minor > 0
@@ -72,8 +78,8 @@ def page(
 ) -> tuple[list[AgedAccount], UUID | None]:
     """Accounts that owed something at the end of a day, and where the next page starts.
 
-    Invoices and credit notes count by their dates, allocations by the date on which they were made: what came later
-    was not known then.
+    Invoices, credit notes and write-offs count by their dates, allocations by the date on which they were made: what
+    came later was not known then.
     """
     rows = session.execute(_BY_ACCOUNT, {**_day(as_of, zone), "after": after, "limit": limit + 1}).all()
     shown = [_account(row) for row in rows[:limit]]

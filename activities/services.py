@@ -5,18 +5,32 @@ from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, update
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
-from activities import settlement
+from activities.service_days import change, check_correctable, days_of, get, locked, rewrite, segments
+from activities.service_tariffs import change_tariff, undo_tariff_change
 from models.contracts.catalogue import ServiceState, SubscriptionStatus
-from models.contracts.refusals import conflict, not_found
-from models.contracts.services import ServiceDays, ServicePeriodView
-from models.rules.service_days import Segment, changed, covers
-from models.tables.billing import Invoice
-from models.tables.catalogue import Tariff
-from models.tables.subscriptions import ServicePeriod, Subscription
+from models.contracts.refusals import conflict
+from models.rules.service_days import Segment, covers, cut
+from models.tables.billing import InvoiceLine, RecalculationLine
+from models.tables.subscriptions import Charge, Discount, ServicePeriod, Subscription
+
+__all__ = [
+    "begin",
+    "change_tariff",
+    "check_correctable",
+    "days_of",
+    "freeze",
+    "get",
+    "locked",
+    "resume",
+    "suspend",
+    "terminate",
+    "undo_tariff_change",
+    "unfreeze",
+]
 
 
 def begin(session: Session, subscription: Subscription, *, on: date) -> None:
@@ -27,6 +41,94 @@ def begin(session: Session, subscription: Subscription, *, on: date) -> None:
     session.add(
         ServicePeriod(subscription_id=subscription.id, during=Range(on, None), tariff_id=subscription.tariff_id)
     )
+
+
+def terminate(session: Session, subscription_id: UUID, *, on: date, today: date) -> None:
+    """End a service: `on` is the first day that is no longer charged, and never before the day on which it began.
+
+    Its later days are gone, whatever their state; open charges and discounts end with it, and those that have not
+    begun by then are removed unless they stand on a bill. One that has ended stays as it ended. Money is the matter
+    of `final_billing.end_service`, which calls this.
+
+    Raises:
+        Refusal: there is no such service, it has not begun, or the day is later than tomorrow.
+    """
+    subscription = locked(session, subscription_id)
+    if subscription.status is SubscriptionStatus.TERMINATED:
+        return
+    if subscription.active_from is None:
+        raise conflict("service_not_active", f"This service is {subscription.status}: there is nothing to be ended.")
+    if on > today + timedelta(days=1):
+        raise conflict("end_in_future", "A service is ended on the day itself: today, or with the end of today.")
+    on = max(on, subscription.active_from)
+    before = segments(session, subscription_id)
+    rewrite(session, subscription_id, before, cut(before, on))
+    subscription.status, subscription.active_to, subscription.ending_on = SubscriptionStatus.TERMINATED, on, None
+    _end_terms(session, subscription_id, on)
+    session.flush()
+
+
+def _end_terms(session: Session, subscription_id: UUID, on: date) -> None:
+    for term in (Charge, Discount):
+        lower, upper = func.lower(term.during), func.upper(term.during)
+        session.execute(
+            update(term)
+            .where(term.subscription_id == subscription_id, lower < on, upper.is_(None) | (upper > on))
+            .values(during=func.daterange(lower, on))
+        )
+    session.execute(
+        delete(Discount).where(Discount.subscription_id == subscription_id, func.lower(Discount.during) >= on)
+    )
+    on_a_bill = exists().where(InvoiceLine.charge_id == Charge.id) | exists().where(
+        RecalculationLine.charge_id == Charge.id
+    )
+    session.execute(
+        delete(Charge).where(Charge.subscription_id == subscription_id, func.lower(Charge.during) >= on, ~on_a_bill)
+    )
+
+
+def suspend(session: Session, subscription_id: UUID, *, on: date, today: date) -> None:
+    """Switch a service off for a debt, from a day on until `resume`. Days that its subscriber froze stay frozen.
+
+    Whether suspended days are charged is the billing policy's. Twice is once.
+
+    Raises:
+        Refusal: there is no such service, it is not active, or the day lies in a month that no run will correct any
+            more.
+    """
+    subscription = locked(session, subscription_id)
+    if subscription.status is SubscriptionStatus.SUSPENDED:
+        return
+    if subscription.status is not SubscriptionStatus.ACTIVE:
+        raise conflict("service_not_active", f"This service is {subscription.status}: only an active one is suspended.")
+    check_correctable(session, subscription.account_id, on, today)
+    change(session, subscription_id, on, None, _between(ServiceState.ACTIVE, ServiceState.SUSPENDED))
+    subscription.status = SubscriptionStatus.SUSPENDED
+    session.flush()
+
+
+def resume(session: Session, subscription_id: UUID, *, on: date, today: date) -> None:
+    """Let a suspended service be active again from a day on; on the day of its suspension, as if it had not been.
+
+    Twice is once.
+
+    Raises:
+        Refusal: there is no such service, it has ended or not begun, or the day lies in a month that no run will
+            correct any more.
+    """
+    subscription = locked(session, subscription_id)
+    if subscription.status is SubscriptionStatus.ACTIVE:
+        return
+    if subscription.status is not SubscriptionStatus.SUSPENDED:
+        raise conflict("service_not_suspended", f"This service is {subscription.status}: nothing is to be resumed.")
+    check_correctable(session, subscription.account_id, on, today)
+    change(session, subscription_id, on, None, _between(ServiceState.SUSPENDED, ServiceState.ACTIVE))
+    subscription.status = SubscriptionStatus.ACTIVE
+    session.flush()
+
+
+def _between(old: ServiceState, new: ServiceState) -> Callable[[Segment], Segment]:
+    return lambda days: replace(days, state=new) if days.state == old else days
 
 
 def freeze(session: Session, subscription_id: UUID, *, from_on: date, until_on: date | None, today: date) -> None:
@@ -42,7 +144,7 @@ def freeze(session: Session, subscription_id: UUID, *, from_on: date, until_on: 
     if subscription.status is not SubscriptionStatus.ACTIVE:
         raise conflict("service_not_active", f"This service is {subscription.status}: only an active one is frozen.")
     check_correctable(session, subscription.account_id, from_on, today)
-    met = [segment for segment in _segments(session, subscription_id) if segment.meets(from_on, until_on)]
+    met = [segment for segment in segments(session, subscription_id) if segment.meets(from_on, until_on)]
     states = {segment.state for segment in met} if covers(met, from_on, until_on) else set()
     if states == {ServiceState.FROZEN}:
         return
@@ -52,11 +154,13 @@ def freeze(session: Session, subscription_id: UUID, *, from_on: date, until_on: 
             "The service is not active on all of these days (not begun, ended, suspended or frozen): look at "
             f"GET /v1/subscriptions/{subscription_id}/periods and choose other days.",
         )
-    _change(session, subscription_id, from_on, until_on, lambda days: replace(days, state=ServiceState.FROZEN))
+    change(session, subscription_id, from_on, until_on, lambda days: replace(days, state=ServiceState.FROZEN))
 
 
 def unfreeze(session: Session, subscription_id: UUID, *, on: date, today: date) -> None:
     """Let a frozen service be active again from a day on. A freeze that has not begun by then is given up.
+
+    A service that is suspended by now is suspended on those days.
 
     Raises:
         Refusal: there is no such service, it is not frozen on that day nor later, or the day lies in a month that no
@@ -66,7 +170,7 @@ def unfreeze(session: Session, subscription_id: UUID, *, on: date, today: date) 
     check_correctable(session, subscription.account_id, on, today)
     frozen = [
         segment
-        for segment in _segments(session, subscription_id)
+        for segment in segments(session, subscription_id)
         if segment.state == ServiceState.FROZEN and segment.meets(on, None)
     ]
     if not frozen:
@@ -77,110 +181,6 @@ def unfreeze(session: Session, subscription_id: UUID, *, on: date, today: date) 
         if segment.from_on == until_on:
             until_on = segment.until_on
     begins = max(on, frozen[0].from_on)
-    _change(session, subscription_id, begins, until_on, lambda days: replace(days, state=ServiceState.ACTIVE))
-
-
-def days_of(session: Session, subscription_id: UUID) -> ServiceDays:
-    """A service day by day.
-
-    Raises:
-        Refusal: there is no such service.
-    """
-    subscription = get(session, subscription_id)
-    rows = session.execute(
-        select(ServicePeriod.during, ServicePeriod.state, Tariff.code)
-        .join(Tariff, Tariff.id == ServicePeriod.tariff_id)
-        .where(ServicePeriod.subscription_id == subscription_id)
-        .order_by(func.lower(ServicePeriod.during))
-    )
-    return ServiceDays(
-        subscription_id=subscription.id,
-        status=subscription.status,
-        periods=[
-            ServicePeriodView(
-                from_on=row.during.lower, until_on=row.during.upper, tariff_code=row.code, state=row.state
-            )
-            for row in rows
-        ],
-    )
-
-
-def get(session: Session, subscription_id: UUID) -> Subscription:
-    """The service.
-
-    Raises:
-        Refusal: there is none with this id.
-    """
-    subscription = session.get(Subscription, subscription_id)
-    if subscription is None:
-        raise not_found("subscription_unknown", "There is no such service: take its id from its subscriber.")
-    return subscription
-
-
-def locked(session: Session, subscription_id: UUID) -> Subscription:
-    """The service with its account locked, so that no run bills it meanwhile and nobody else changes its days.
-
-    Raises:
-        Refusal: there is none with this id.
-    """
-    settlement.lock_account(session, get(session, subscription_id).account_id)
-    return session.get_one(Subscription, subscription_id, populate_existing=True)
-
-
-def check_correctable(session: Session, account_id: UUID, on: date, today: date) -> None:
-    """Refuse a change of days that no billing run will look at again.
-
-    A run charges its month and corrects the month before it. So the newest month that the account was billed for is
-    corrected by the next run, and what lies before it stays; an account not billed yet is open from the previous
-    month on.
-
-    Raises:
-        Refusal: the day lies before that.
-    """
-    previous_month_on = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
-    billed_on = session.scalar(select(func.max(Invoice.period_on)).where(Invoice.account_id == account_id))
-    open_from = max(previous_month_on, billed_on) if billed_on is not None else previous_month_on
-    if on < open_from:
-        raise conflict(
-            "month_closed",
-            f"The months before {open_from} are billed and closed: choose a day from then on, and mend earlier ones "
-            "by a credit note.",
-        )
-
-
-def _segments(session: Session, subscription_id: UUID) -> list[Segment]:
-    rows = session.scalars(
-        select(ServicePeriod)
-        .where(ServicePeriod.subscription_id == subscription_id)
-        .order_by(func.lower(ServicePeriod.during))
-    )
-    return [_segment(row) for row in rows]
-
-
-def _segment(row: ServicePeriod) -> Segment:
-    assert row.during.lower is not None, "the table says so"
-    return Segment(row.during.lower, row.during.upper, row.tariff_id, row.state)
-
-
-def _change(
-    session: Session, subscription_id: UUID, from_on: date, until_on: date | None, change: Callable[[Segment], Segment]
-) -> None:
-    """Write what a change makes of a service's days; rows that it doesn't touch stay."""
-    before = set(_segments(session, subscription_id))
-    after = set(changed(before, from_on, until_on, change))
-    gone = [Range(segment.from_on, segment.until_on) for segment in before - after]
-    session.execute(
-        delete(ServicePeriod).where(
-            ServicePeriod.subscription_id == subscription_id, ServicePeriod.during.in_(gone)
-        )
-    )  # fmt: skip
-    session.add_all(
-        ServicePeriod(
-            subscription_id=subscription_id,
-            during=Range(segment.from_on, segment.until_on),
-            tariff_id=segment.tariff_id,
-            state=ServiceState(segment.state),
-        )
-        for segment in sorted(after - before, key=lambda one: one.from_on)
-    )
-    session.flush()
+    is_suspended = subscription.status is SubscriptionStatus.SUSPENDED
+    state = ServiceState.SUSPENDED if is_suspended else ServiceState.ACTIVE
+    change(session, subscription_id, begins, until_on, lambda days: replace(days, state=state))

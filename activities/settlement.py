@@ -4,7 +4,7 @@ Whoever changes what an account owes or has paid first locks its row (`lock_acco
 so that an advance and a debt never stand side by side. Locks are taken in one order: account, payment, number series.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -17,18 +17,18 @@ from activities.ledger import Posting
 from models.contracts.bank import PaymentStatus
 from models.contracts.ledger import Chart
 from models.rules.allocation import Advance, OpenInvoice, Share, allocate
-from models.tables.billing import CreditNote, Invoice
+from models.tables.billing import CreditNote, Invoice, WriteOff
 from models.tables.payments import Allocation, Payment
 from models.tables.people import Account
 
 PAYMENT_DOCUMENT = "payment"
 
 _ALLOCATE = text("""
-    INSERT INTO allocation (payment_id, invoice_id, amount_minor, reason)
-    SELECT share.payment_id, share.invoice_id, share.amount_minor, :reason
+    INSERT INTO allocation (payment_id, invoice_id, amount_minor, reason, reallocation_id)
+    SELECT share.payment_id, share.invoice_id, share.amount_minor, :reason, :reallocation_id
     FROM unnest(CAST(:payment_id AS uuid[]), CAST(:invoice_id AS uuid[]), CAST(:amount_minor AS bigint[]))
          AS share (payment_id, invoice_id, amount_minor)
-    RETURNING id, payment_id, amount_minor
+    RETURNING id, payment_id, invoice_id, amount_minor
 """)
 
 
@@ -57,6 +57,16 @@ def allocated_to_invoice() -> ScalarSelect[Any]:
     )
 
 
+def written_off_of_invoice() -> ScalarSelect[Any]:
+    """What nobody will pay any more of the invoice in the enclosing query."""
+    return (
+        select(func.coalesce(func.sum(WriteOff.amount_minor), 0))
+        .where(WriteOff.invoice_id == Invoice.id)
+        .correlate(Invoice)
+        .scalar_subquery()
+    )
+
+
 def allocated_of_payment() -> ScalarSelect[Any]:
     """What of the payment in the enclosing query covers invoices."""
     return (
@@ -69,7 +79,7 @@ def allocated_of_payment() -> ScalarSelect[Any]:
 
 def outstanding_of_invoice() -> ColumnElement[int]:
     """What is still to be paid on the invoice in the enclosing query."""
-    return Invoice.total_minor - credited_of_invoice() - allocated_to_invoice()
+    return Invoice.total_minor - credited_of_invoice() - allocated_to_invoice() - written_off_of_invoice()
 
 
 def open_invoices(account_id: UUID) -> Select[Any]:
@@ -80,6 +90,12 @@ def open_invoices(account_id: UUID) -> Select[Any]:
         .subquery()
     )
     return select(invoices).where(invoices.c.outstanding_minor > 0)
+
+
+def open_invoices_of(session: Session, account_id: UUID) -> list[OpenInvoice]:
+    """The same, as allocation takes them."""
+    rows = session.execute(open_invoices(account_id))
+    return [OpenInvoice(row.id, row.due_on, int(row.outstanding_minor)) for row in rows]
 
 
 def _open_advances(account_id: UUID) -> Select[Any]:
@@ -98,33 +114,40 @@ def _open_advances(account_id: UUID) -> Select[Any]:
 def advances_of(session: Session, account_id: UUID) -> list[Advance]:
     """Payments of an account with money in them that covers no invoice yet."""
     return [
-        Advance(row.id, row.received_at, row.unallocated_minor) for row in session.execute(_open_advances(account_id))
+        Advance(row.id, row.received_at, int(row.unallocated_minor))
+        for row in session.execute(_open_advances(account_id))
     ]
 
 
 def settle(session: Session, account_id: UUID, *, reason: str, on: date) -> None:
-    """Cover open invoices with whatever advances the account has. The account must be locked."""
+    """Cover open invoices with whatever advances the account has, by its rule. The account must be locked."""
     standing = ledger.standing_of(session, account_id)
     if standing.advance_minor <= 0 or standing.receivable_minor <= 0:
         return
-    invoices = [
-        OpenInvoice(row.id, row.due_on, row.outstanding_minor) for row in session.execute(open_invoices(account_id))
-    ]
-    _cover(session, account_id, allocate(advances_of(session, account_id), invoices), reason=reason, on=on)
+    rule = session.scalars(select(Account.allocation_rule).where(Account.id == account_id)).one()
+    invoices = open_invoices_of(session, account_id)
+    account_of = dict.fromkeys((invoice.id for invoice in invoices), account_id)
+    cover(session, account_of, allocate(advances_of(session, account_id), invoices, rule), reason=reason, on=on)
 
 
-def release(session: Session, shares: Sequence[Share], account_id: UUID, *, reason: str, on: date) -> None:
-    """Undo allocations: the money becomes the subscriber's advance again. The account must be locked."""
-    _cover(session, account_id, _undone(shares), reason=reason, on=on)
+def release(
+    session: Session, shares: Sequence[Share], account_of: Mapping[UUID, UUID], *, reason: str, on: date
+) -> None:
+    """Undo allocations: the money becomes the subscriber's advance again.
+
+    `account_of` tells the account of each invoice; they must be locked.
+    """
+    cover(session, account_of, undone(shares), reason=reason, on=on)
 
 
 def forget(session: Session, shares: Sequence[Share], *, reason: str) -> None:
     """Undo allocations of money that is gone; whoever calls reverses the payment's postings."""
     if shares:
-        session.execute(_ALLOCATE, {**columns_of(_undone(shares)), "reason": reason})
+        session.execute(_ALLOCATE, {**columns_of(undone(shares)), "reason": reason, "reallocation_id": None})
 
 
-def _undone(shares: Sequence[Share]) -> list[Share]:
+def undone(shares: Sequence[Share]) -> list[Share]:
+    """What takes these shares back."""
     return [Share(share.payment_id, share.invoice_id, -share.amount_minor) for share in shares]
 
 
@@ -143,11 +166,24 @@ def _shares(session: Session, condition: ColumnElement[bool]) -> list[Share]:
     return [Share(payment_id, invoice_id, int(amount)) for payment_id, invoice_id, amount in rows]
 
 
-def _cover(session: Session, account_id: UUID, shares: Sequence[Share], *, reason: str, on: date) -> None:
-    """Write allocations and move the money between advances and receivables; a negative share moves it back."""
+def cover(
+    session: Session,
+    account_of: Mapping[UUID, UUID],
+    shares: Sequence[Share],
+    *,
+    reason: str,
+    on: date,
+    reallocation_id: UUID | None = None,
+) -> None:
+    """Write allocations and move the money between advances and receivables; a negative share moves it back.
+
+    `account_of` tells the account of each invoice. They must be locked, and the shares must fit what is outstanding
+    and what the payments hold.
+    """
     if not shares:
         return
-    written = session.execute(_ALLOCATE, {**columns_of(shares), "reason": reason})
+    facts = {"reason": reason, "reallocation_id": reallocation_id}
+    written = session.execute(_ALLOCATE, {**columns_of(shares), **facts})
     ledger.post_all(
         session,
         [
@@ -156,7 +192,7 @@ def _cover(session: Session, account_id: UUID, shares: Sequence[Share], *, reaso
                 debit=Chart.ADVANCES if row.amount_minor > 0 else Chart.RECEIVABLES,
                 credit=Chart.RECEIVABLES if row.amount_minor > 0 else Chart.ADVANCES,
                 amount_minor=abs(row.amount_minor),
-                account_id=account_id,
+                account_id=account_of[row.invoice_id],
                 document_kind=PAYMENT_DOCUMENT,
                 document_id=row.payment_id,
                 reason=reason,

@@ -1,23 +1,28 @@
-"""Equipment: reserved for an application, delivered by procurement, mounted by an installer, given back."""
+"""Equipment: reserved for an application, delivered by procurement, mounted by an installer, given back or lost."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from activities.outbox import signal_workflow
-from models.contracts.connection import ConnectionStage
 from models.contracts.engine import STOCK_ARRIVED
-from models.contracts.field_forms import Swap
+from models.contracts.field_forms import ReturnedPiece, Swap
 from models.contracts.processes import ProcessKind, ProcessStatus
 from models.contracts.refusals import Refusal, conflict, invalid
-from models.contracts.stock import Delivery, StockState
+from models.contracts.stock import STOCK_STAGE, Delivery, EquipmentCondition, StockState
 from models.tables.catalogue import EquipmentModel
 from models.tables.processes import ConnectionApplication, Process
 from models.tables.stock import StockItem
+from models.tables.tariff_changes import TariffChange
+
+DELIVERIES: Final = 0x53544F434B
+"""Advisory lock: held alone by whoever tells of new pieces, together by those who say that they wait for some."""
 
 
 def check_skus(session: Session, skus: Sequence[str]) -> None:
@@ -43,19 +48,22 @@ def reserve(session: Session, subscription_id: UUID, skus: Sequence[str]) -> lis
     held = Counter(session.scalars(select(StockItem.sku).where(StockItem.subscription_id == subscription_id)))
     missing: list[str] = []
     for sku, wanted in sorted((Counter(skus) - held).items()):
-        free = session.scalars(
+        free = (
             select(StockItem.id)
             .where(StockItem.sku == sku, StockItem.state == StockState.IN_STOCK)
             .order_by(StockItem.received_at, StockItem.id)
             .limit(wanted)
             .with_for_update(skip_locked=True)
-        ).all()
-        session.execute(
-            update(StockItem)
-            .where(StockItem.id.in_(free))
-            .values(state=StockState.RESERVED, subscription_id=subscription_id)
+            .cte("free")
+            .prefix_with("MATERIALIZED")
         )
-        missing += [sku] * (wanted - len(free))
+        taken = session.execute(
+            update(StockItem)
+            .where(StockItem.id == free.c.id)
+            .values(state=StockState.RESERVED, subscription_id=subscription_id)
+            .returning(StockItem.id)
+        ).all()
+        missing += [sku] * (wanted - len(taken))
     return missing
 
 
@@ -80,24 +88,34 @@ def receive(session: Session, deliveries: Sequence[Delivery], *, asked_by: UUID 
             "serial_known",
             f"These serial numbers are in the books already: {', '.join(double[:5])}. Check the delivery note.",
         )
+    _tell_waiting(session, {delivery.sku for delivery in deliveries}, asked_by=asked_by)
+    return len(rows)
+
+
+def _tell_waiting(session: Session, skus: Collection[str], *, asked_by: UUID | None = None) -> None:
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": DELIVERIES})
     waiting = (
         select(Process.workflow_id)
-        .join(ConnectionApplication)
+        .outerjoin(ConnectionApplication)
+        .outerjoin(TariffChange)
         .where(
-            Process.kind == ProcessKind.CONNECTION,
+            Process.kind.in_([ProcessKind.CONNECTION, ProcessKind.TARIFF_CHANGE]),
             Process.status == ProcessStatus.OPEN,
-            Process.stage == ConnectionStage.STOCK,
+            Process.stage == STOCK_STAGE,
             Process.id.is_distinct_from(asked_by),
-            ConnectionApplication.equipment.overlap({delivery.sku for delivery in deliveries}),
+            ConnectionApplication.equipment.overlap(set(skus)) | TariffChange.equipment.overlap(set(skus)),
         )
     )
     for workflow_id in session.scalars(waiting.order_by(Process.id)):
         signal_workflow(session, workflow_id=workflow_id, signal=STOCK_ARRIVED)
-    return len(rows)
 
 
-def mount(session: Session, subscription_id: UUID, serials: Sequence[str], swaps: Sequence[Swap]) -> None:
+def mount(
+    session: Session, subscription_id: UUID, serials: Sequence[str], swaps: Sequence[Swap], *, at: datetime
+) -> None:
     """Record what was mounted: exactly the reserved pieces, save for explicit swaps with pieces from stock.
+
+    A piece that was never in use before is from now on: it loses its value with time.
 
     Raises:
         Refusal: another piece than a reserved one without a swap, one left out, or a swap that can't be.
@@ -112,7 +130,9 @@ def mount(session: Session, subscription_id: UUID, serials: Sequence[str], swaps
             {"serials": f"expected {', '.join(expected) or 'none'}"},
         )
     session.execute(
-        update(StockItem).where(StockItem.subscription_id == subscription_id).values(state=StockState.INSTALLED)
+        update(StockItem)
+        .where(StockItem.subscription_id == subscription_id, StockItem.state == StockState.RESERVED)
+        .values(state=StockState.INSTALLED, first_used_at=func.coalesce(StockItem.first_used_at, at))
     )
 
 
@@ -127,8 +147,8 @@ def _swap(session: Session, subscription_id: UUID, swap: Swap, *, field: str) ->
         )
     }
     old, new = pieces.get(swap.reserved), pieces.get(swap.mounted)
-    if old is None or old.subscription_id != subscription_id:
-        raise _bad_swap(f"{field}.reserved", f"{swap.reserved} is not reserved for this application")
+    if old is None or (old.subscription_id, old.state) != (subscription_id, StockState.RESERVED):
+        raise _bad_swap(f"{field}.reserved", f"{swap.reserved} is not reserved here")
     if new is None or new.state != StockState.IN_STOCK:
         raise _bad_swap(f"{field}.mounted", f"{swap.mounted} is not free in stock")
     if new.sku != old.sku:
@@ -140,6 +160,60 @@ def _swap(session: Session, subscription_id: UUID, swap: Swap, *, field: str) ->
 
 def _bad_swap(field: str, detail: str) -> Refusal:
     return invalid("swap_impossible", "Mend the swap that is named under errors.", {field: detail})
+
+
+_BACK_AS = {
+    EquipmentCondition.TESTED_OK: StockState.IN_STOCK,
+    EquipmentCondition.BROKEN: StockState.SCRAPPED,
+    EquipmentCondition.LOST: StockState.LOST,
+}
+
+
+def take_back(
+    session: Session, subscription_id: UUID, returned: Sequence[ReturnedPiece], *, only: Collection[str] | None = None
+) -> None:
+    """Record what was dismantled at the subscriber's: each installed piece once, whatever became of it.
+
+    With `only`, each of the pieces with these serial numbers, while others stay. What goes back into stock may be what
+    somebody waits for.
+
+    Raises:
+        Refusal: a piece that is not installed there, one that is named twice, or one that is left out.
+    """
+    pieces = {
+        piece.serial: piece
+        for piece in session.scalars(
+            select(StockItem)
+            .where(
+                StockItem.subscription_id == subscription_id,
+                StockItem.state == StockState.INSTALLED,
+                true() if only is None else StockItem.serial.in_(only),
+            )
+            .order_by(StockItem.id)
+            .with_for_update()
+        )
+    }
+    if sorted(one.serial for one in returned) != sorted(pieces):
+        raise invalid(
+            "serials_not_installed",
+            "Name each piece that is to be taken back exactly once, a lost one too, and no other.",
+            {"data.equipment": f"expected {', '.join(sorted(pieces)) or 'none'}"},
+        )
+    for one in returned:
+        pieces[one.serial].state, pieces[one.serial].subscription_id = _BACK_AS[one.condition], None
+    session.flush()
+    _tell_waiting(session, {piece.sku for piece in pieces.values() if piece.state is StockState.IN_STOCK})
+
+
+def installed_serials(session: Session, subscription_id: UUID) -> list[str]:
+    """The serial numbers that are installed at the subscriber's, by SKU and age."""
+    return list(
+        session.scalars(
+            select(StockItem.serial)
+            .where(StockItem.subscription_id == subscription_id, StockItem.state == StockState.INSTALLED)
+            .order_by(StockItem.sku, StockItem.received_at, StockItem.id)
+        )
+    )
 
 
 def release(session: Session, subscription_id: UUID) -> list[str]:
@@ -155,11 +229,11 @@ def release(session: Session, subscription_id: UUID) -> list[str]:
 
 
 def reserved_serials(session: Session, subscription_id: UUID) -> list[str]:
-    """The serial numbers that the subscription holds, by SKU and age."""
+    """The serial numbers that are reserved for the subscription, by SKU and age."""
     return list(
         session.scalars(
             select(StockItem.serial)
-            .where(StockItem.subscription_id == subscription_id)
+            .where(StockItem.subscription_id == subscription_id, StockItem.state == StockState.RESERVED)
             .order_by(StockItem.sku, StockItem.received_at, StockItem.id)
         )
     )

@@ -157,6 +157,7 @@ def _view(
         full_name=subscriber.full_name,
         phone=subscriber.phone,
         language=subscriber.language,
+        segment=subscriber.segment,
         premises_id=subscriber.premises_id,
         account_no=accounts[0].account_no,
         balance=kzt(sum(standing.balance_minor for standing in standings)),

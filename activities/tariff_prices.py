@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from models.contracts.catalogue import TariffPriceView
 from models.contracts.money import kzt
-from models.contracts.refusals import conflict, not_found
+from models.contracts.refusals import conflict, invalid, not_found
 from models.rules.money import tenge
 from models.tables.catalogue import Tariff, TariffPrice
 
@@ -59,6 +59,24 @@ def add_price(session: Session, code: str, *, fee_minor: int, valid_from: date) 
     session.add(price)
     session.flush()
     return EnteredPrice(price, is_new=True)
+
+
+def on_sale(session: Session, code: str, on: date) -> Tariff:
+    """The tariff, which is sold and has a price on a day.
+
+    Raises:
+        Refusal: there is no such one.
+    """
+    tariff = session.scalar(
+        select(Tariff)
+        .join(TariffPrice, TariffPrice.tariff_id == Tariff.id)
+        .where(Tariff.code == code, Tariff.active, TariffPrice.valid.contains(on))
+    )
+    if tariff is None:
+        raise invalid(
+            "tariff_unknown", "Take the tariff from GET /v1/tariffs.", {"tariff_code": f"no such tariff on {on}"}
+        )
+    return tariff
 
 
 def prices(session: Session, code: str) -> list[TariffPriceView]:

@@ -5,15 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities.completion import Completion
 from activities.message_queue import queue_message
 from activities.outbox import remind_workflow
-from activities.processes import enter_stage, tell, workflow_id_of
+from activities.processes import tell, workflow_id_of
 from activities.task_effects import EFFECTS
 from models.contracts.engine import COMPLETE_TASK_SIGNAL
 from models.contracts.form import Form
@@ -21,6 +21,7 @@ from models.contracts.forms import FORMS
 from models.contracts.messaging import Urgency
 from models.contracts.people import Role
 from models.contracts.processes import (
+    PROCESS_ACTOR,
     RefusedAct,
     TaskAct,
     TaskActOrder,
@@ -47,7 +48,46 @@ DEPARTMENT: dict[TaskKind, Role] = {
     TaskKind.INSTALL: Role.INSTALLER,
     TaskKind.SIGN_ACT: Role.INSTALLER,
     TaskKind.REFUND: Role.ACCOUNTING,
+    TaskKind.FIND_PAYER: Role.ACCOUNTING,
+    TaskKind.REVIEW_CONFLICT: Role.ACCOUNTING,
+    TaskKind.CALL_DEBTOR: Role.OPERATOR,
+    TaskKind.SETTLE_ACCOUNT: Role.ACCOUNTING,
+    TaskKind.APPROVE_WRITE_OFF: Role.ACCOUNTING,
+    TaskKind.DISMANTLE: Role.INSTALLER,
+    TaskKind.CONTROL_DEBT: Role.ACCOUNTING,
+    TaskKind.REPLACE: Role.INSTALLER,
+    TaskKind.MEND_NETWORK: Role.OPS,
+    TaskKind.GET_REGISTRY: Role.ACCOUNTING,
+    TaskKind.CHECK_REGISTRY: Role.ACCOUNTING,
+    TaskKind.POST_PAYMENT: Role.ACCOUNTING,
+    TaskKind.REVERSE_PAYMENT: Role.ACCOUNTING,
+    TaskKind.CORRECT_PAYMENT: Role.ACCOUNTING,
+    TaskKind.ACCEPT_DATE: Role.ACCOUNTING,
+    TaskKind.EXPLAIN_DIFFERENCE: Role.ACCOUNTING,
+    TaskKind.RESOLVE_DIFFERENCES: Role.ACCOUNTING,
+    TaskKind.SETTLE_BANK_DAY: Role.ACCOUNTING,
 }
+
+_OPEN = text("""
+    WITH told AS (
+        INSERT INTO timeline_entry (process_id, key, event, at, actor, facts)
+        VALUES (:process_id, :key, 'task_opened', :at, :actor, :facts)
+        ON CONFLICT (process_id, key) DO NOTHING
+        RETURNING process_id
+    ), opened AS (
+        INSERT INTO task (id, process_id, kind, department, facts, opened_at, due_at)
+        SELECT :task_id, process_id, :kind, :department, :task_facts, :at, :due_at FROM told
+        RETURNING id
+    ), moved AS (
+        UPDATE process SET stage = :stage, waiting_for = :waiting_for
+        FROM told WHERE process.id = told.process_id AND CAST(:stage AS text) IS NOT NULL
+    ), entered AS (
+        INSERT INTO process_stage (process_id, name, entered_at)
+        SELECT process_id, :stage, :at FROM told WHERE CAST(:stage AS text) IS NOT NULL
+        ON CONFLICT (process_id, name) DO UPDATE SET entered_at = excluded.entered_at
+    )
+    SELECT id FROM opened
+""").bindparams(bindparam("facts", type_=JSONB), bindparam("task_facts", type_=JSONB))
 
 REMIND_AFTER = timedelta(seconds=15)
 """Longer than anybody waits for the answer to an Update."""
@@ -143,24 +183,22 @@ class TaskActivities:
 
         Opened before, it is that task: after a crash the process does not know that it has it, nor under which id.
         """
-        key = f"task_opened:{order.kind}:{order.ordinal}"
+        key = f"task_opened:{order.kind}:{order.name or order.ordinal}"
         department = DEPARTMENT[order.kind]
         facts = {
             "department": department, "task": order.kind, "task_id": str(order.task_id),
             "due_at": order.due_at.isoformat(),
         }  # fmt: skip
         with self._database.transaction() as session:
-            if not tell(session, order.process_id, "task_opened", key=key, at=order.at, facts=facts):
-                return TaskOpened(task_id=_opened_before(session, order.process_id, key))
-            session.execute(
-                insert(Task).values(
-                    id=order.task_id, process_id=order.process_id, kind=order.kind, department=department,
-                    facts=order.facts, opened_at=order.at, due_at=order.due_at,
-                )
+            opened = session.scalar(
+                _OPEN,
+                {
+                    **order.model_dump(include={"task_id", "process_id", "at", "due_at", "stage"}),
+                    "kind": order.kind.value, "department": department.value, "task_facts": order.facts,
+                    "key": key, "actor": PROCESS_ACTOR, "facts": facts, "waiting_for": f"task:{order.kind}",
+                },
             )  # fmt: skip
-            if order.stage is not None:
-                enter_stage(session, order.process_id, order.stage, at=order.at, waiting_for=f"task:{order.kind}")
-            return TaskOpened(task_id=order.task_id)
+            return TaskOpened(task_id=opened or _opened_before(session, order.process_id, key))
 
     @activity.defn(name="task.complete")
     def complete(self, order: TaskActOrder) -> TaskDone:
@@ -171,8 +209,7 @@ class TaskActivities:
         """
         act = order.act
         with self._database.transaction() as session:
-            task = get_task(session, act.task_id, lock=True)
-            data = _data_of(session, order)
+            task, data = _locked_with_data(session, order)
             if is_repetition(task, act.outcome, data):
                 return TaskDone(task_id=task.id, outcome=act.outcome, resume_at=_resume_at(data))
             form = checked_form(TaskKind(task.kind), act.outcome, data)
@@ -251,19 +288,24 @@ def _withdraw(session: Session, task: Task, at: datetime) -> None:
     tell(session, task.process_id, "task_withdrawn", key=f"task_withdrawn:{task.id}", at=at, facts={"task": task.kind})
 
 
-def _data_of(session: Session, order: TaskActOrder) -> dict[str, Any]:
-    """What was filled in: from the submission, or from the signal itself, which is then kept as one."""
+def _locked_with_data(session: Session, order: TaskActOrder) -> tuple[Task, dict[str, Any]]:
+    """The task, and what was filled in: from the submission, or from the signal itself, which is then kept as one."""
     act = order.act
     if act.submission_id is not None:
-        submission = session.get_one(TaskSubmission, act.submission_id)
+        task, submission = session.execute(
+            select(Task, TaskSubmission)
+            .join(TaskSubmission, TaskSubmission.id == act.submission_id)
+            .where(Task.id == act.task_id)
+            .with_for_update(of=Task, key_share=True)
+        ).one()
         if submission.task_id != act.task_id:
             raise conflict("submission_of_another_task", "This submission belongs to another task: send it again.")
-        return submission.data
-    data = act.data or {}
+        return task, submission.data
+    task, data = get_task(session, act.task_id, lock=True), act.data or {}
     session.add(
         TaskSubmission(task_id=act.task_id, outcome=act.outcome, data=data, actor=act.actor, source="temporal-ui")
     )
-    return data
+    return task, data
 
 
 def _resume_at(data: dict[str, Any]) -> Any:

@@ -35,11 +35,11 @@ def book_visit(
     if booked is not None and (booked[0].id, booked[1][0]) == (crew_id, starts_at):
         return
     moved = booked is not None
-    starts, ends = crews.book(session, process.id, crew_id=crew_id, starts_at=starts_at, at=at, zone=zone)
+    crew, (starts, ends) = crews.book(session, process.id, crew_id=crew_id, starts_at=starts_at, at=at, zone=zone)
     event = "visit_moved" if moved else "visit_booked"
     tell(
         session, process.id, event, key=f"{event}:{key}", at=at, actor=actor,
-        facts={"crew": crews.get_crew(session, crew_id).name, "starts_at": starts.isoformat()},
+        facts={"crew": crew.name, "starts_at": starts.isoformat()},
     )  # fmt: skip
     local_start, local_end = (moment.astimezone(zone) for moment in (starts, ends))
     queue_message(

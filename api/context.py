@@ -19,7 +19,8 @@ class Context:
     engine: Engine
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
+    # Not a plain function, which FastAPI would call in a thread, for each request.
     return cast(Context, request.app.state.context)
 
 

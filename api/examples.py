@@ -17,6 +17,9 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
         "a known subscriber": {"subscriber_id": _ID, "premises_id": _ID, "tariff_code": "home-100"},
     },
+    "request_disconnection": {
+        "moves away": {"subscription_id": _ID, "reason": "moves to another town", "requested_on": "2026-12-15"},
+    },
     "complete_task": {
         "a delivery came in": {
             "outcome": "delivered",
@@ -24,6 +27,10 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
         "a crew is assigned": {"outcome": "assigned", "data": _CREW},
         "equipment is mounted": {"outcome": "installed", "data": {"serials": ["HWTC0A1B2C3D"]}},
+        "equipment is dismantled": {
+            "outcome": "dismantled",
+            "data": {"equipment": [{"serial": "HWTC0A1B2C3D", "condition": "tested_ok"}]},
+        },
         "the act is signed": {"outcome": "signed", "data": {"signed_by": "subscriber"}},
         "the money is paid back": {"outcome": "refunded", "data": {"payment_order": "1024"}},
     },
@@ -44,6 +51,32 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             "amount": _AMOUNT,
             "paid_at": "2026-11-24T10:16:00+05:00",
         },
+    },
+    "add_bank": {
+        "by HTTP Basic": {
+            "code": "demo-bank-2",
+            "name": "Demo Bank 2",
+            "dialects": ["json_v1"],
+            "allowed_networks": ["203.0.113.0/24"],
+        },
+        "by its networks alone": {
+            "code": "kaspi",
+            "name": "Kaspi Bank",
+            "dialects": ["kaspi"],
+            "credential": "address",
+            "allowed_networks": ["198.51.100.16/28"],
+            "payee_number": "iin",
+            "payee_parameter": "iin",
+            "receipt_field": "prv_txn",
+            "shown_fields": [{"title": "Абонент", "value": "name"}],
+        },
+    },
+    "change_bank": {
+        "limits of a sum": {
+            "smallest": {"amount_minor": 10_000, "currency": "KZT"},
+            "biggest": {"amount_minor": 50_000_000, "currency": "KZT"},
+        },
+        "switched off": {"active": False},
     },
     "start_billing_run": {
         "a look beforehand": {"period": "2026-11", "dry_run": True},
@@ -106,7 +139,42 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             "from": "2026-12-03",
         },
     },
+    "promise_to_pay": {
+        "all of it, by the end of the week": {"until": "2026-11-29"},
+        "a part": {"amount": _AMOUNT, "until": "2026-12-01"},
+    },
+    "dispute_invoice": {
+        "the whole invoice": {"invoice_id": _ID, "reason": "the service did not work that month"},
+        "a part of it": {"invoice_id": _ID, "amount": _AMOUNT, "reason": "the router was given back"},
+    },
+    "decide_dispute": {
+        "the subscriber was right": {"outcome": "upheld", "note": "credited by credit note 17"},
+        "they were not": {"outcome": "rejected", "note": "the service worked on all of these days"},
+    },
+    "exclude_from_dunning": {"in hospital": {"until": "2027-01-15", "reason": "in hospital, by letter of 20.11."}},
+    "forecast_dunning": {
+        "the present policy": {"from": "2026-12-01", "until": "2027-01-01"},
+        "a draft with more time": {
+            "from": "2026-12-01",
+            "until": "2027-01-01",
+            "policy": {"fair_notice": "P5D"},
+        },
+    },
     "reverse_payment": {"taken back at the bank": {"reason": "the payer took the money back at the counter"}},
+    "reallocate_payment": {
+        "the newer invoice first": {
+            "allocations": [
+                {
+                    "invoice_id": "01a20b88-b9f7-73fa-8b0b-e6222ef639ec",
+                    "amount": {"amount_minor": 650_000, "currency": "KZT"},
+                }
+            ],
+            "reason": "the subscriber disputes the older one",
+        }
+    },
+    "change_account": {
+        "the newest invoice first": {"allocation_rule": "newest_due", "reason": "an old debt is disputed"}
+    },
     "allocate_payment": {"the account it was meant for": {"account_no": "1000018"}},
     "receive_delivery": {"two pieces": {"sku": "ont-gpon", "serials": ["HWTC0A1B2C3D", "HWTC0A1B2C3E"]}},
     "add_version": {

@@ -33,7 +33,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             body = operation.get("requestBody")
             if body is not None:
-                operation["responses"] |= {str(status): answer for status, answer in documented(413).items()}
+                too_large = {str(status): answer for status, answer in documented(413).items()}
+                operation["responses"] = too_large | operation["responses"]
                 for content in body["content"].values():
                     _add_examples(content, operation["operationId"])
     return document

@@ -12,15 +12,28 @@ from api.context import Ctx
 from api.pages import Page, PageQuery, page_of
 from api.problems import PROBLEMS
 from models.contracts.billing_run import BillingPolicy
+from models.contracts.clarification import ClarificationPolicy
 from models.contracts.connection import ConnectionPolicy
+from models.contracts.disconnection import DisconnectionPolicy
+from models.contracts.dunning_policy import DunningPolicy
 from models.contracts.people import Role
 from models.contracts.processes import ProcessKind
+from models.contracts.reconciliation_process import ReconciliationPolicy
 from models.contracts.refusals import invalid, not_found
+from models.contracts.tariff_change import TariffChangePolicy
 from models.tables.catalogue import Policy
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"], responses=PROBLEMS)
 
-POLICIES: dict[str, type[BaseModel]] = {ProcessKind.CONNECTION: ConnectionPolicy, "billing": BillingPolicy}
+POLICIES: dict[str, type[BaseModel]] = {
+    ProcessKind.CONNECTION: ConnectionPolicy,
+    ProcessKind.DISCONNECTION: DisconnectionPolicy,
+    ProcessKind.TARIFF_CHANGE: TariffChangePolicy,
+    ProcessKind.CLARIFICATION: ClarificationPolicy,
+    ProcessKind.DUNNING: DunningPolicy,
+    ProcessKind.RECONCILIATION: ReconciliationPolicy,
+    "billing": BillingPolicy,
+}
 
 
 class PolicyView(BaseModel):

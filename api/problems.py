@@ -85,12 +85,23 @@ def engine_away(_: Request, failure: Exception) -> JSONResponse:
 
 
 def database_away(_: Request, failure: Exception) -> JSONResponse:
-    """503: the database is away."""
-    _log.warning("database_away", kind=type(failure).__name__, sqlstate=_sqlstate(failure))
+    """503: the database is away, or somebody else holds what is wanted for longer than one may wait."""
+    sqlstate = _sqlstate(failure)
+    if sqlstate in _BUSY:
+        _log.warning("database_busy", kind=type(failure).__name__, sqlstate=sqlstate)
+        return problem(
+            503, "database_busy", "The same thing is being changed right now: repeat the request in a moment.",
+            headers={"Retry-After": "1"},
+        )  # fmt: skip
+    _log.warning("database_away", kind=type(failure).__name__, sqlstate=sqlstate)
     return problem(
         503, "database_away", "The database does not answer. Nothing was changed: repeat the request in a moment.",
         headers={"Retry-After": "5"},
     )  # fmt: skip
+
+
+_BUSY = {"55P03", "40P01", "40001", "57014"}
+"""Lock not granted in time, deadlock, serialisation failure, statement timed out: nothing was changed."""
 
 
 def _refused(_: Request, refusal: Exception) -> JSONResponse:

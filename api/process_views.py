@@ -9,7 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.contracts.billing_process import BillingStage
+from models.contracts.clarification import ClarificationStage
 from models.contracts.connection import ConnectionStage
+from models.contracts.disconnection import DisconnectionStage
+from models.contracts.dunning_words import DunningStage
 from models.contracts.forms import FORMS
 from models.contracts.people import Language
 from models.contracts.processes import (
@@ -23,15 +26,23 @@ from models.contracts.processes import (
     TaskView,
     TimelineView,
 )
+from models.contracts.reconciliation_process import ReconciliationStage
+from models.contracts.tariff_change import TariffChangeStage
 from models.rules.sentences import DEPARTMENTS, sentence
 from models.rules.task_titles import TASK_TITLES
-from models.tables.people import Account, Bank, Staff
+from models.tables.banks import Bank
+from models.tables.people import Account, Staff
 from models.tables.processes import Process, ProcessStage, Task, TimelineEntry
 from settings import Settings
 
 STAGES: dict[ProcessKind, Sequence[str]] = {
     ProcessKind.CONNECTION: list(ConnectionStage),
+    ProcessKind.DISCONNECTION: list(DisconnectionStage),
+    ProcessKind.TARIFF_CHANGE: list(TariffChangeStage),
     ProcessKind.BILLING_RUN: list(BillingStage),
+    ProcessKind.DUNNING: list(DunningStage),
+    ProcessKind.CLARIFICATION: list(ClarificationStage),
+    ProcessKind.RECONCILIATION: list(ReconciliationStage),
 }
 
 

@@ -55,7 +55,7 @@ def _tariff_view(tariff: Tariff, fee_minor: int | None) -> TariffView:
     return TariffView(
         id=tariff.id, code=tariff.code, title=tariff.title, charging=tariff.charging,
         connection_fee=kzt(tariff.connection_fee_minor), monthly_fee=None if fee_minor is None else kzt(fee_minor),
-        vat_mode=tariff.vat_mode, first_period_upfront=tariff.first_period_upfront,
+        vat_mode=tariff.vat_mode, first_period_upfront=tariff.first_period_upfront, speed_mbps=tariff.speed_mbps,
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def add_tariff(new: NewTariff, ctx: Ctx, caller: Admin) -> TariffView:
             .values(
                 code=new.code, title=new.title, charging=new.charging, connection_fee_minor=new.connection_fee_minor,
                 first_period_upfront=new.first_period_upfront, network_profile=new.network_profile,
-                vat_mode=new.vat_mode,
+                vat_mode=new.vat_mode, speed_mbps=new.speed_mbps,
             )
             .on_conflict_do_nothing(index_elements=["code"])
             .returning(Tariff.id)
@@ -124,7 +124,9 @@ def add_node(new: NewNode, ctx: Ctx, caller: Admin) -> NodeView:
         )
         if node_id is None:
             raise conflict("code_taken", "A node with this code exists: choose another code.")
-        session.add_all(NetworkPort(node_id=node_id, port_no=number) for number in range(1, new.ports + 1))
+        session.add_all(
+            NetworkPort(node_id=node_id, port_no=number, max_mbps=new.port_mbps) for number in range(1, new.ports + 1)
+        )
         session.flush()
         return _node_view(session.get_one(NetworkNode, node_id), new.ports)
 

@@ -9,13 +9,13 @@ from pydantic import BaseModel
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from activities.outbox import is_waiting
+from activities import payment_conflicts
+from activities.outbox import backlog
 from api.context import Context, Ctx
 from api.engine import EngineAway
 from api.problems import documented
 from models.contracts.processes import ProcessStatus, TaskStatus
 from models.tables.messages import Message
-from models.tables.outbox import Outbox
 from models.tables.processes import Process, Task
 
 _log = structlog.get_logger()
@@ -81,15 +81,11 @@ def read_metrics(ctx: Ctx) -> Response:
 def _operation(ctx: Context) -> CollectorRegistry:
     registry = CollectorRegistry()
     with ctx.database.transaction() as session:
-        waiting, lag = session.execute(
-            select(
-                func.count(), func.coalesce(func.extract("epoch", func.now() - func.min(Outbox.created_at)), 0)
-            ).where(is_waiting())
-        ).one()
+        untold = backlog(session)
         Gauge("abonent_outbox_waiting", "Events that the workflow engine was not told yet", registry=registry).set(
-            waiting
+            untold.waiting
         )
-        Gauge("abonent_outbox_lag_seconds", "Age of the oldest of them", registry=registry).set(lag)
+        Gauge("abonent_outbox_lag_seconds", "Age of the oldest of them", registry=registry).set(untold.lag_seconds)
         processes = Gauge("abonent_processes_open", "Open processes", ["kind", "stage"], registry=registry)
         for kind, stage, count in session.execute(
             select(Process.kind, Process.stage, func.count())
@@ -102,6 +98,11 @@ def _operation(ctx: Context) -> CollectorRegistry:
             select(Task.department, func.count()).where(Task.status == TaskStatus.OPEN).group_by(Task.department)
         ):
             tasks.labels(department).set(count)
+        conflicts = Gauge(
+            "abonent_payment_conflicts", "Transaction ids used again for another payment", ["bank"], registry=registry
+        )
+        for bank, count in payment_conflicts.counts(session).items():
+            conflicts.labels(bank).set(count)
         messages = Gauge("abonent_messages", "SMS by status", ["status"], registry=registry)
         for status, count in session.execute(select(Message.status, func.count()).group_by(Message.status)):
             messages.labels(status).set(count)

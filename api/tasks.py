@@ -22,6 +22,7 @@ from models.contracts.engine import CLAIM_TASK, COMPLETE_TASK
 from models.contracts.people import Role
 from models.contracts.processes import TaskClaim, TaskDone, TaskKind, TaskStatus, TaskView
 from models.contracts.refusals import Refusal, conflict, forbidden
+from models.contracts.stock import EquipmentCondition
 from models.tables.processes import Task
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=PROBLEMS)
@@ -136,4 +137,17 @@ def _examples(session: Session, task: Task, ctx: Context, now: datetime) -> dict
         subscription_id = get_process(session, task.process_id).subscription_id
         assert subscription_id is not None
         return {"serials": [stock.reserved_serials(session, subscription_id)]}
+    if task.kind == TaskKind.DISMANTLE:
+        subscription_id = get_process(session, task.process_id).subscription_id
+        assert subscription_id is not None
+        serials = stock.installed_serials(session, subscription_id)
+        return {"equipment": [[{"serial": serial, "condition": "tested_ok"} for serial in serials]]}
+    if task.kind == TaskKind.REPLACE:
+        subscription_id = get_process(session, task.process_id).subscription_id
+        assert subscription_id is not None
+        found = EquipmentCondition.TESTED_OK
+        return {
+            "serials": [stock.reserved_serials(session, subscription_id)],
+            "equipment": [[{"serial": serial, "condition": found} for serial in task.facts["take_back"]]],
+        }
     return {}

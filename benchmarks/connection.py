@@ -1,12 +1,13 @@
 """Connections per second, and history events per connection, beside bare workflows on the same server.
 
 `make bench-connection`; CONNECTIONS (default 150) are driven in ROUNDS (default 3) with CONCURRENCY (default 24) at
-once. What a connection includes: the application as a row and its start through the outbox relay; all steps of the
-process in the product's own worker, each a transaction in PostgreSQL, contract and act as PDF, three SMS queued; a
-payment in the ledger and its signal through the outbox; three staff tasks completed through submission and Update.
-What it does not: HTTP, authentication and the views of the API, and the delivery of the SMS, which is another
-workflow (WITH_SMS=1 lets it run beside). PostgreSQL and Temporal are the ones of `make run`, durable, and everything
-shares the machine's processors.
+once. The product and the floors have WORKERS worker processes each (default 2): a Python process uses one core. What a
+connection includes: the application as a row and its start through the outbox relay; all steps of the process in the
+product's own workers, each a transaction in PostgreSQL, contract and act as PDF, three SMS queued; a payment in the
+ledger and its signal through the outbox; three staff tasks completed through submission and Update. What it does not:
+HTTP, authentication and the views of the API, and the delivery of the SMS, which is another workflow (WITH_SMS=1 lets
+it run beside). PostgreSQL and Temporal are the ones of `make run`, durable, and everything shares the machine's
+processors.
 
 The floor is a bare workflow with the same number of activities and signals, read from a history of the real process:
 regular activities that do nothing. It knows no database, no relay, no update and no timer. A second floor has
@@ -19,8 +20,9 @@ import asyncio
 import os
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +43,7 @@ from workflows.engine import connect
 CONNECTIONS: Final = int(os.environ.get("CONNECTIONS", "150"))
 ROUNDS: Final = int(os.environ.get("ROUNDS", "3"))
 CONCURRENCY: Final = int(os.environ.get("CONCURRENCY", "24"))
+WORKERS: Final = int(os.environ.get("WORKERS", "2"))
 WARM_UP: Final = 8
 HERE: Final = Path(__file__).parent
 
@@ -87,7 +90,9 @@ async def _round(drive: Drive, number: int, parts: Servers) -> Round:
     handles = await asyncio.gather(*(one() for _ in range(number)))
     seconds, after = time.perf_counter() - began, parts.cpu_seconds()
     lengths = [(await handle.describe()).history_length for handle in handles]
-    cpu_ms = {name: (after[name] - before[name]) * 1000 / number for name in after}
+    cpu_ms: dict[str, float] = defaultdict(float)
+    for name in after:
+        cpu_ms[name.rstrip(" 0123456789")] += (after[name] - before[name]) * 1000 / number
     return Round(number / seconds, statistics.mean(lengths), cpu_ms)
 
 
@@ -138,7 +143,8 @@ def report(measured: dict[str, list[Round]], shape: Shape) -> None:
     """Print what was measured."""
     activities = [kind for stretch in shape for kind in stretch]
     print(
-        f"{CONNECTIONS} of each kind in {ROUNDS} rounds, {CONCURRENCY} at once. A connection: {len(activities)} "
+        f"{CONNECTIONS} of each kind in {ROUNDS} rounds, {CONCURRENCY} at once, {WORKERS} worker processes each.\n"
+        f"A connection: {len(activities)} "
         f"activities ({activities.count('local')} local), {len(shape) - 1} acts of people.\n"
     )
     rows = [
@@ -184,10 +190,16 @@ def main() -> None:
     with servers() as parts:
         settings = load().model_copy(update={"temporal_address": parts.temporal_address})
         socket = parts.folder / "awaiting.sock"
-        with (
-            parts.working("worker", str(HERE / "product_worker.py"), environment={"SMS_PER_SECOND": "1000"}),
-            parts.working("floor worker", str(HERE / "floor_worker.py"), environment={SOCKET_VARIABLE: str(socket)}),
-        ):
+        with ExitStack() as programs:
+            for number in range(1, WORKERS + 1):
+                product = parts.working(
+                    f"worker {number}", str(HERE / "product_worker.py"), environment={"SMS_PER_SECOND": "1000"}
+                )
+                floor = parts.working(
+                    f"floor worker {number}", str(HERE / "floor_worker.py"), environment={SOCKET_VARIABLE: str(socket)}
+                )
+                programs.enter_context(product)
+                programs.enter_context(floor)
             database = Database(parts.database_url)
             try:
                 with database.transaction() as session:

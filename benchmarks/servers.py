@@ -86,12 +86,14 @@ def servers() -> Iterator[Servers]:
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
-    return sum(_own_cpu_seconds(one) for one in (process, *process.children(recursive=True)))
+    return sum(_own_cpu_seconds(one, with_ended=True) for one in (process, *process.children(recursive=True)))
 
 
-def _own_cpu_seconds(process: psutil.Process) -> float:
+def _own_cpu_seconds(process: psutil.Process, *, with_ended: bool = False) -> float:
+    """Of a process, and of those that it started and that have ended, if wanted."""
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    return float(times.user + times.system)
+    ended = times.children_user + times.children_system if with_ended else 0.0
+    return float(times.user + times.system + ended)

@@ -173,13 +173,13 @@ class World:
                 )
             )
 
-    def complete(self, kind: TaskKind, outcome: str, data: dict[str, Any] | None = None) -> TaskDone:
+    def complete(
+        self, kind: TaskKind, outcome: str, data: dict[str, Any] | None = None, *, actor: str = "staff:somebody"
+    ) -> TaskDone:
         """A person completes the open task of this kind through the API's path."""
         task = self.task(kind)
         with self.database.transaction() as session:
-            act, reminder_id = submit(
-                session, task, outcome=outcome, data=data or {}, actor="staff:somebody", source="test"
-            )
+            act, reminder_id = submit(session, task, outcome=outcome, data=data or {}, actor=actor, source="test")
         try:
             return self.ask(COMPLETE_TASK, act, TaskDone)
         finally:

@@ -15,11 +15,11 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from models.contracts.engine import SEARCH_ATTRIBUTES
+from workflows.engine import DATA_CONVERTER
 
 Result = TypeVar("Result")
 ANSWER_WITHIN_SECONDS = 120
@@ -37,7 +37,7 @@ def binary(name: str) -> str:
 async def _start_time_skipping() -> WorkflowEnvironment:
     environment = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=binary("temporal-test-server"),
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
     )
     keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     await environment.client.operator_service.add_search_attributes(
@@ -61,7 +61,7 @@ class TemporalServer:
         return cls(
             lambda: WorkflowEnvironment.start_local(
                 dev_server_existing_path=binary("temporal"),
-                data_converter=pydantic_data_converter,
+                data_converter=DATA_CONVERTER,
                 search_attributes=[SearchAttributeKey.for_keyword(name) for name in SEARCH_ATTRIBUTES],
                 dev_server_log_level="error",
                 dev_server_extra_args=arguments,

@@ -22,10 +22,11 @@ from models.contracts.people import Language, Role
 from models.contracts.processes import ProcessKind
 from models.rules.account_no import account_no
 from models.rules.iin import check_digit
+from models.tables.banks import Bank
 from models.tables.billing import Invoice
 from models.tables.catalogue import EquipmentModel, Policy, Tariff, TariffPrice
 from models.tables.network import NetworkNode, NetworkPort, Premises
-from models.tables.people import Account, Bank, Staff, Subscriber, account_no_sequence
+from models.tables.people import Account, Staff, Subscriber, account_no_sequence
 from models.tables.processes import Process
 from models.tables.stock import StockItem
 from models.tables.subscriptions import Subscription
@@ -100,8 +101,8 @@ def staff(session: Session, role: Role, *, is_head: bool = False) -> StaffLogin:
     return StaffLogin(row, token)
 
 
-def bank(session: Session, *, allowed_networks: list[str] | None = None) -> BankLogin:
-    """A bank with Basic credentials, allowed from anywhere unless said otherwise."""
+def bank(session: Session, *, allowed_networks: list[str] | None = None, **settings: Any) -> BankLogin:
+    """A bank with Basic credentials that speaks every dialect, allowed from anywhere unless said otherwise."""
     password = secrets.token_urlsafe(24)
     code = unique("bank")
     row = Bank(
@@ -110,6 +111,7 @@ def bank(session: Session, *, allowed_networks: list[str] | None = None) -> Bank
         username=code,
         password_sha256=secret_digest(password),
         allowed_networks=allowed_networks if allowed_networks is not None else ["0.0.0.0/0", "::/0"],
+        **{"dialects": ["json_v1", "osmp", "kaspi"], **settings},
     )
     session.add(row)
     session.flush()
@@ -157,11 +159,16 @@ def customer(
     )
     session.add(subscriber)
     session.flush()
+    return Customer(subscriber, another_account(session, subscriber, opened_on=opened_on))
+
+
+def another_account(session: Session, subscriber: Subscriber, *, opened_on: date = date(2026, 1, 1)) -> Account:
+    """An account of a subscriber, beside those that they have."""
     number = session.execute(account_no_sequence.next_value().select()).scalar_one()
     account = Account(account_no=account_no(number), subscriber_id=subscriber.id, opened_on=opened_on)
     session.add(account)
     session.flush()
-    return Customer(subscriber, account)
+    return account
 
 
 def tariff(

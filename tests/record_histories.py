@@ -15,13 +15,19 @@ from sqlalchemy import select
 import migrations
 from models.database import Database
 from models.tables.processes import Process, ProcessStage, Task
+from tests import connection_paths, tariff_change_paths
 from tests.conftest import NOT_DURABLE
-from tests.connection_paths import PATHS
 from tests.connection_world import World
 from tests.engines import TemporalServer
 from tests.histories import Recording
 from workers import seed
 from workers.local_servers import PostgreSQL
+
+PATHS: dict[str, connection_paths.Path | tariff_change_paths.Path] = {
+    **connection_paths.PATHS,
+    **{f"tariff_change/{name}": path for name, path in tariff_change_paths.PATHS.items()},
+}
+"""Of all processes about a service, each by the name of its file; those of a connection stand at the top."""
 
 
 def main(names: list[str]) -> None:

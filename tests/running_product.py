@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -221,6 +221,9 @@ class Product:
         raise AssertionError("all crews are booked")
 
 
+Running = TypeVar("Running", bound=Product)
+
+
 def kill(child: Child) -> None:
     """End a process at once, wherever it stands, and wait until it is gone."""
     os.kill(child.pid, signal.SIGKILL)
@@ -238,12 +241,17 @@ def thaw(child: Child) -> None:
         os.kill(child.pid, signal.SIGCONT)
 
 
+def running_product() -> AbstractContextManager[Product]:
+    """The product, until the block ends."""
+    return running(Product)
+
+
 @contextmanager
-def running_product() -> Iterator[Product]:
-    """The product, until the block ends; a short path, since sockets have no long ones."""
+def running(kind: type[Running]) -> Iterator[Running]:
+    """A kind of product, until the block ends; a short path, since sockets have no long ones."""
     folder = Path(tempfile.mkdtemp(prefix="abonent-"))
     try:
-        product = Product(folder)
+        product = kind(folder)
         try:
             product.start()
             yield product
@@ -394,6 +402,14 @@ class Applicant:
         """How often each event stands in the timeline."""
         rows = self.product.rows("SELECT event FROM timeline_entry WHERE process_id = :id", id=self.process_id)
         return Counter(event for (event,) in rows)
+
+
+def new_account(product: Product) -> str:
+    """The number of an account that nothing is known of but its subscriber."""
+    person = {"iin": new_iin(), "full_name": "Тестова Жанар", "phone": new_phone(), "language": "ru"}
+    answer = product.insist("operator", "POST", "/v1/subscribers", json=person)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["account_no"])
 
 
 def notice(account_no: str, amount_minor: int) -> dict[str, Any]:

@@ -41,6 +41,7 @@ WHO: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/v1/policies"): STAFF,
     ("POST", "/v1/policies/{code}"): ADMIN_ONLY,
     ("POST", "/v1/connections"): frozenset({OPERATOR}),
+    ("POST", "/v1/disconnections"): frozenset({OPERATOR}),
     ("GET", "/v1/processes"): STAFF,
     ("GET", "/v1/processes/{process_id}"): STAFF,
     ("GET", "/v1/processes/{process_id}/timeline"): STAFF,
@@ -76,17 +77,47 @@ WHO: dict[tuple[str, str], frozenset[Role] | str] = {
     ("POST", "/v1/billing-runs/{run_id}/exceptions/{exception_id}/bill"): frozenset({ACCOUNTING}),
     ("POST", "/v1/proration-previews"): frozenset({OPERATOR, ACCOUNTING}),
     ("GET", "/v1/payments"): frozenset({ACCOUNTING}),
+    ("GET", "/v1/payments/{payment_id}"): frozenset({ACCOUNTING}),
     ("POST", "/v1/payments/{payment_id}/reversal"): frozenset({ACCOUNTING}),
+    ("POST", "/v1/payments/{payment_id}/reallocate"): frozenset({ACCOUNTING}),
     ("POST", "/v1/payments/{payment_id}/allocate"): frozenset({ACCOUNTING}),
+    ("GET", "/v1/payment-orders"): frozenset({ACCOUNTING}),
+    ("GET", "/v1/payment-orders/export"): frozenset({ACCOUNTING}),
+    ("GET", "/v1/payment-orders/{payment_id}"): frozenset({ACCOUNTING}),
+    ("GET", "/v1/accounts/{account_no}"): frozenset({ACCOUNTING, OPERATOR}),
+    ("PATCH", "/v1/accounts/{account_no}"): frozenset({ACCOUNTING, OPERATOR}),
+    ("POST", "/v1/subscribers/{subscriber_id}/promises"): frozenset({OPERATOR}),
+    ("GET", "/v1/subscribers/{subscriber_id}/promises"): frozenset({OPERATOR, ACCOUNTING}),
+    ("POST", "/v1/promises/{promise_id}/withdraw"): frozenset({OPERATOR}),
+    ("POST", "/v1/subscribers/{subscriber_id}/disputes"): frozenset({OPERATOR, ACCOUNTING}),
+    ("GET", "/v1/subscribers/{subscriber_id}/disputes"): frozenset({OPERATOR, ACCOUNTING}),
+    ("POST", "/v1/disputes/{dispute_id}/decision"): frozenset({ACCOUNTING}),
+    ("POST", "/v1/subscribers/{subscriber_id}/dunning-exclusions"): frozenset({OPERATOR, ACCOUNTING}),
+    ("GET", "/v1/subscribers/{subscriber_id}/dunning-exclusions"): frozenset({OPERATOR, ACCOUNTING}),
+    ("POST", "/v1/dunning-exclusions/{exclusion_id}/end"): frozenset({OPERATOR, ACCOUNTING}),
+    ("GET", "/v1/dunning/episodes"): frozenset({OPERATOR, ACCOUNTING}),
+    ("GET", "/v1/dunning/episodes/{episode_id}"): frozenset({OPERATOR, ACCOUNTING}),
+    ("GET", "/v1/dunning/why"): frozenset({OPERATOR, ACCOUNTING}),
+    ("POST", "/v1/dunning/forecasts"): frozenset({ACCOUNTING}),
+    ("GET", "/v1/reports/dunning-recovery"): frozenset({ACCOUNTING}),
+    ("GET", "/v1/reports/dunning-open"): frozenset({OPERATOR, ACCOUNTING}),
+    ("GET", "/v1/reports/promises"): frozenset({ACCOUNTING}),
     ("GET", "/v1/messages"): STAFF,
     ("GET", "/v1/documents"): STAFF,
     ("GET", "/v1/documents/{document_id}"): STAFF,
+    ("GET", "/v1/banks"): frozenset({ACCOUNTING, Role.OPS}),
+    ("POST", "/v1/banks"): ADMIN_ONLY,
+    ("PATCH", "/v1/banks/{code}"): ADMIN_ONLY,
+    ("POST", "/v1/banks/{code}/secret"): ADMIN_ONLY,
+    ("GET", "/v1/payment-conflicts"): frozenset({ACCOUNTING}),
     ("GET", "/bank/v1/customers/{iin}"): BANK,
     ("POST", "/bank/v1/payments"): BANK,
     ("POST", "/bank/v1/payments/{txn_id}/cancel"): BANK,
 }
 """Besides these roles, the admin may do everything that staff may."""
 
+FACES = {("GET", "/bank/osmp"): 401, ("POST", "/bank/osmp"): 401, ("GET", "/bank/kaspi"): 200}
+"""Banks' dialects that answer in their own words, with the HTTP status of wrong credentials."""
 OPEN = {("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")}
 PAGES_OF_DOCS = ("any method", "/static/docs")
 """What the browser needs to show /docs."""
@@ -123,8 +154,8 @@ def test_every_route_has_an_entry_here(api: ApiStack) -> None:
         for method in operations
     }
 
-    assert routes_of(app) == set(WHO) | OPEN | BY_SIGNATURE | {PAGES_OF_DOCS}
-    assert documented == (set(WHO) | OPEN | BY_SIGNATURE) - {("GET", "/openapi.json"), ("GET", "/docs")}
+    assert routes_of(app) == set(WHO) | set(FACES) | OPEN | BY_SIGNATURE | {PAGES_OF_DOCS}
+    assert documented == (set(WHO) | set(FACES) | OPEN | BY_SIGNATURE) - {("GET", "/openapi.json"), ("GET", "/docs")}
 
 
 @pytest.mark.parametrize("role", Role)
@@ -140,18 +171,18 @@ def test_a_role_may_call_exactly_its_routes(api: ApiStack, role: Role) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "credentials",
-    [
-        pytest.param({}, id="none"),
-        pytest.param({"headers": {"Authorization": "Bearer nobody"}}, id="a token that nobody has"),
-        pytest.param({"headers": {"Authorization": "Bearer"}}, id="no token"),
-        pytest.param({"headers": {"Authorization": "nonsense"}}, id="no scheme"),
-        pytest.param({"headers": {"Authorization": "Basic !!!"}}, id="broken Basic"),
-        pytest.param({"auth": ("nobody", "nothing")}, id="a user whom nobody knows"),
-        pytest.param({"auth": ("with\0nul", "nothing")}, id="a user who can't be"),
-    ],
-)
+BAD_CREDENTIALS = [
+    pytest.param({}, id="none"),
+    pytest.param({"headers": {"Authorization": "Bearer nobody"}}, id="a token that nobody has"),
+    pytest.param({"headers": {"Authorization": "Bearer"}}, id="no token"),
+    pytest.param({"headers": {"Authorization": "nonsense"}}, id="no scheme"),
+    pytest.param({"headers": {"Authorization": "Basic !!!"}}, id="broken Basic"),
+    pytest.param({"auth": ("nobody", "nothing")}, id="a user whom nobody knows"),
+    pytest.param({"auth": ("with\0nul", "nothing")}, id="a user who can't be"),
+]
+
+
+@pytest.mark.parametrize("credentials", BAD_CREDENTIALS)
 def test_without_good_credentials_every_route_is_closed(api: ApiStack, credentials: dict[str, Any]) -> None:
     for route, who in WHO.items():
         answer = asked(api, *route, **credentials)
@@ -159,6 +190,18 @@ def test_without_good_credentials_every_route_is_closed(api: ApiStack, credentia
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["www-authenticate"].startswith("Basic" if who == BANK else "Bearer")
         assert answer.json()["type"] == "not_authenticated"
+
+
+@pytest.mark.parametrize("credentials", BAD_CREDENTIALS)
+def test_without_good_credentials_the_dialects_are_closed_in_their_own_words(
+    api: ApiStack, credentials: dict[str, Any]
+) -> None:
+    for route, status in FACES.items():
+        answer = asked(api, *route, **credentials)
+        assert answer.status_code == status, (route, answer.text)
+        assert answer.headers.get("www-authenticate", "").startswith("Basic") == (status == 401)
+        assert "Доступ запрещён" in answer.text
+        assert "Доступ запрещён" not in asked(api, *route, auth=api.bank.auth).text
 
 
 def test_a_bank_may_call_exactly_the_banks_routes(api: ApiStack) -> None:
@@ -173,6 +216,8 @@ def test_staff_may_not_speak_as_a_bank(api: ApiStack, role: Role) -> None:
     for route, who in WHO.items():
         if who == BANK:
             assert asked(api, *route, headers=api.staff[role].headers).status_code == 401
+    for route, status in FACES.items():
+        assert asked(api, *route, headers=api.staff[role].headers).status_code == status
 
 
 def test_a_person_who_has_left_is_let_in_no_more(api: ApiStack) -> None:
@@ -203,6 +248,7 @@ def test_the_document_says_who_has_to_show_which_credentials(api: ApiStack) -> N
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             said = {schemes[name] for entry in operation.get("security", []) for name in entry}
-            who = WHO.get((method.upper(), path))
+            route = (method.upper(), path)
+            who = BANK if route in FACES else WHO.get(route)
             expected = set() if who is None else {"basic"} if who == BANK else {"bearer"}
             assert said == expected, (method, path)

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from activities import ledger
-from api import bank, billing, invoices
+from api import billing, invoices
+from api.dialects import json_v1
 from models.contracts.people import Role
 from models.database import Database
 from tests import factories
@@ -28,7 +29,7 @@ def customer(database: Database) -> Customer:
 
 @pytest.fixture
 def client(database: Database) -> ApiClient:
-    return api_with(database, bank.router, billing.router, invoices.router)
+    return api_with(database, json_v1.router, billing.router, invoices.router)
 
 
 def body(customer: Customer, amount_minor: int = 500_000, **other: Any) -> dict[str, Any]:

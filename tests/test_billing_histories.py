@@ -6,7 +6,6 @@ import json
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from models.contracts.engine import BILLING_QUEUE
@@ -14,6 +13,7 @@ from models.database import Database
 from settings import Settings
 from tests.billing_paths import BILLING, PATHS
 from workers.registry import WORKFLOWS, billing_activities
+from workflows.engine import DATA_CONVERTER
 
 RECORDED = sorted(path.stem for path in BILLING.glob("*.json"))
 ACTIVITY_NAMES = {
@@ -30,7 +30,7 @@ def history_of(name: str) -> WorkflowHistory:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_run_that_took_this_path_is_understood(name: str) -> None:
-    replayer = Replayer(workflows=WORKFLOWS[BILLING_QUEUE], data_converter=pydantic_data_converter)
+    replayer = Replayer(workflows=WORKFLOWS[BILLING_QUEUE], data_converter=DATA_CONVERTER)
     asyncio.run(replayer.replay_workflow(history_of(name)))
 
 

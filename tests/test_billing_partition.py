@@ -11,9 +11,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
-from activities import billing_run, invoicing, ledger
+from activities import billing_run, credit_notes, invoicing, ledger
 from activities.billing_run import bill_account, exceptions_page, open_run, progress
-from models.contracts.billing import BillingProblem, InvoiceStatus
+from models.contracts.billing import BillingProblem, InvoiceStatus, NewCreditNote
 from models.contracts.billing_run import BillingPolicy, PartitionFigures, RunOrder, first_day_of
 from models.contracts.catalogue import ChargeKind, Charging
 from models.contracts.processes import ProcessKind
@@ -27,6 +27,7 @@ from models.tables.subscriptions import Charge, ServicePeriod
 from tests import factories
 from tests.billing_histories import LONG_AGO, bill, bill_partition, invoice_lines, run_over, serve
 
+OCTOBER = date(2026, 10, 1)
 NOVEMBER = date(2026, 11, 1)
 DECEMBER = date(2026, 12, 1)
 FEE = 650_000
@@ -203,12 +204,22 @@ def breaks(session: Session, reason: BillingProblem) -> Account:
         return served(session, fee_minor=None)
     if reason is BillingProblem.AMOUNT_BEYOND_LIMIT:
         return served(session, fee_minor=9 * 10**18)
-    account = served(session, since=date(2026, 10, 1))
-    bill(session, [account], date(2026, 10, 1))
+    account = left_on_the_second(session)
+    credit_notes.issue(
+        session, invoice_of(session, account, OCTOBER).id, NewCreditNote(reason="за простой"), on=OCTOBER, actor="test",
+        limit_minor=None,
+    )  # fmt: skip
+    return account
+
+
+def left_on_the_second(session: Session) -> Account:
+    """An account that was billed for the whole of October, and whose service ended on its second day."""
+    account = served(session, since=OCTOBER)
+    bill(session, [account], OCTOBER)
     session.execute(
         update(ServicePeriod)
         .where(ServicePeriod.subscription_id.in_(_services_of(session, account)))
-        .values(during=Range(date(2026, 10, 1), date(2026, 10, 2)))
+        .values(during=Range(OCTOBER, date(2026, 10, 2)))
     )
     return account
 

@@ -22,7 +22,6 @@ from sqlalchemy import text
 from activities.ledger_audit import trial_balance
 from activities.message_callbacks import wake_delivery
 from models.rules.sms_texts import Template
-from tests.factories import new_iin, new_phone
 from tests.running_product import (
     OUT_OF_STOCK,
     ROOT,
@@ -31,6 +30,7 @@ from tests.running_product import (
     eventually,
     freeze,
     kill,
+    new_account,
     notice,
     running_product,
     thaw,
@@ -362,13 +362,6 @@ def test_each_payment_acknowledged_while_the_database_is_killed_is_posted_once_a
 def report_again(product: Product, payment: dict[str, Any], first: dict[str, Any]) -> None:
     answer = product.insist("bank", "POST", "/bank/v1/payments", json=payment)
     assert (answer.status_code, answer.json()) == (200, first[payment["txn_id"]])
-
-
-def new_account(product: Product) -> str:
-    person = {"iin": new_iin(), "full_name": "Тестова Жанар", "phone": new_phone(), "language": "ru"}
-    answer = product.insist("operator", "POST", "/v1/subscribers", json=person)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["account_no"])
 
 
 # -- the API ----------------------------------------------------------------------------------------------------------

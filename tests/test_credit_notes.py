@@ -255,7 +255,6 @@ def test_a_process_credits_what_accounting_has_left(database: Database) -> None:
             "reason": "отмена заявки",
             "on": TODAY,
             "actor": "process",
-            "key": f"cancel/{invoice.id}",
         }
         rest = invoicing.credit_invoice(session, invoice.id, **cancelled)
         again = invoicing.credit_invoice(session, invoice.id, **cancelled)

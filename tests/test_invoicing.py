@@ -25,9 +25,7 @@ slow = settings(max_examples=15, deadline=None, suppress_health_check=[HealthChe
 
 
 def credit(session: Session, invoice: Invoice) -> CreditNote | None:
-    return invoicing.credit_invoice(
-        session, invoice.id, reason="отмена заявки", on=TODAY, actor="process", key=f"cancel/{invoice.id}"
-    )
+    return invoicing.credit_invoice(session, invoice.id, reason="отмена заявки", on=TODAY, actor="process")
 
 
 def transfers(session: Session, document_id: object) -> list[tuple[str, str, int]]:

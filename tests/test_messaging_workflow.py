@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 import workflows.messaging
@@ -22,6 +21,7 @@ from models.rules.sms_failures import FailureClass
 from tests import factories
 from tests.engines import TemporalServer
 from tests.messaging_world import World, database_of_its_own
+from workflows.engine import DATA_CONVERTER
 from workflows.messaging import MessageDelivery
 
 
@@ -181,7 +181,7 @@ def test_on_the_real_server_what_is_queued_meanwhile_is_never_left(world: World,
     history = temporal.run(deliver(temporal.client))
     assert len(world.gateway.local.sent()) == 20
     assert _summaries(history) == {"Send the SMS that are due"}
-    temporal.run(Replayer(workflows=[MessageDelivery], data_converter=pydantic_data_converter).replay_workflow(history))
+    temporal.run(Replayer(workflows=[MessageDelivery], data_converter=DATA_CONVERTER).replay_workflow(history))
 
 
 def _summaries(history: WorkflowHistory) -> set[str]:

@@ -11,9 +11,8 @@ from sqlalchemy import select
 from activities.connection import ConnectionActivities
 from activities.tasks import TaskActivities
 from activities.visits import VisitActivities
-from models.contracts.connection import InvoiceStep
 from models.contracts.processes import Rescheduling, TaskKind, TaskOrder
-from models.contracts.steps import Outstanding, PaymentStep
+from models.contracts.steps import InvoiceStep, Outstanding, PaymentStep
 from models.database import Database
 from models.tables.payments import Payment
 from models.tables.people import Account

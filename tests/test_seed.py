@@ -11,10 +11,11 @@ from models.contracts.ledger import Chart
 from models.contracts.people import Role
 from models.database import Database
 from models.tables import Base
+from models.tables.banks import Bank
 from models.tables.catalogue import EquipmentModel, Policy, Tariff, TariffPrice, TaxRate
 from models.tables.ledger import ChartAccount
 from models.tables.network import NetworkNode, NetworkPort, Premises
-from models.tables.people import Bank, Department, Staff
+from models.tables.people import Department, Staff
 from models.tables.stock import StockItem
 from workers import seed_data
 from workers.credentials import issue_password, issue_token, local_credentials

@@ -63,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 
     add("run", _run, "The whole product on this machine, until Ctrl-C.")
     add("worker", _worker, "A worker process: the processes, the SMS, the outbox relay.")
-    add("api", _api, "An API process.")
+    serving = add("api", _api, "An API process, or API_PROCESSES of them behind one port.")
+    serving.add_argument("--member", action="store_true", help=argparse.SUPPRESS)
     add("migrate", _migrate, "Bring the database schema up to date, and register Temporal's search attributes.")
     seeding = add("seed", _seed, "Add reference data that is missing.")
     seeding.add_argument("--town", action="store_true", help="with the made-up town, people and bank")
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     issuing.add_argument("--role", choices=[*Role], help="staff who are not known yet: their role")
     issuing.add_argument("--title", help="whoever is not known yet: the full name, or the bank's")
     issuing.add_argument("--allow", action="append", default=[], metavar="NETWORK", help="a bank's addresses")
+    issuing.add_argument("--dialect", action="append", metavar="NAME", help="with --allow: what a bank speaks")
     checking = add(
         "ledger-check",
         _ledger_check,
@@ -108,15 +110,19 @@ def _worker(settings: Settings, _: argparse.Namespace) -> None:
     asyncio.run(run_worker(_complete(settings)))
 
 
-def _api(settings: Settings, _: argparse.Namespace) -> None:
+def _api(settings: Settings, chosen: argparse.Namespace) -> None:
+    from workers.api_processes import serve_together
     from workers.logs import configure
     from workers.serve import serve
 
     configure(settings, program="api")
+    if settings.api_processes > 1 and not chosen.member:
+        serve_together(settings)
+        return
     for wish in (signal.SIGTERM, signal.SIGINT):
         # uvicorn finishes what is under way and then repeats the signal: an ordered end is no failure.
         signal.signal(wish, lambda *_: None)
-    asyncio.run(serve(_complete(settings)))
+    asyncio.run(serve(_complete(settings), shares_port=chosen.member))
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> None:
@@ -160,9 +166,18 @@ def _credentials(settings: Settings, chosen: argparse.Namespace) -> None:
             issued = {"login": chosen.name, "token": credentials.issue_token(session, chosen.name)}
         else:
             if chosen.allow:
-                credentials.add_bank(session, chosen.name, chosen.title or chosen.name, chosen.allow)
+                _check_dialects(chosen.dialect or [])
+                credentials.add_bank(session, chosen.name, chosen.title or chosen.name, chosen.allow, chosen.dialect)
             issued = credentials.issue_password(session, chosen.name).model_dump()
     print(json.dumps(issued, ensure_ascii=False))
+
+
+def _check_dialects(names: Sequence[str]) -> None:
+    from api.dialects import dialects
+
+    known = [dialect.name for dialect in dialects()]
+    if not set(names) <= set(known):
+        raise CommandFailed(f"--dialect: there are {', '.join(known)}")
 
 
 def _ledger_check(settings: Settings, chosen: argparse.Namespace) -> int:

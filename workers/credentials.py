@@ -12,8 +12,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.access import secret_digest
+from models.contracts.banks import Credential
 from models.contracts.people import Role
-from models.tables.people import Bank, Staff
+from models.tables.banks import Bank
+from models.tables.people import Staff
 from workers import seed_data
 from workers.failures import PersonMustAct
 
@@ -59,9 +61,11 @@ def issue_password(session: Session, bank: str) -> BankCredentials:
     Raises:
         NobodyThere: no active bank has this code.
     """
-    user = session.scalar(select(Bank.username).where(Bank.code == bank, Bank.active))
+    user = session.scalar(
+        select(Bank.username).where(Bank.code == bank, Bank.active, Bank.credential == Credential.PASSWORD)
+    )
     if user is None:
-        raise NobodyThere(f"there is no active bank with the code {bank}")
+        raise NobodyThere(f"there is no active bank with the code {bank} that is known by a password")
     issued = BankCredentials(user=user, password=new_secret())
     _store_password(session, bank, issued.password)
     return issued
@@ -76,13 +80,16 @@ def add_staff(session: Session, login: str, role: Role, full_name: str) -> None:
     )
 
 
-def add_bank(session: Session, code: str, name: str, allowed_networks: list[str]) -> None:
-    """Make a bank known, or give a known one other addresses to call from.
+def add_bank(
+    session: Session, code: str, name: str, allowed_networks: list[str], dialects: list[str] | None = None
+) -> None:
+    """Make a bank known, or give a known one other addresses to call from and, if named, other dialects.
 
     Raises:
         ValueError: a network is not written as one, such as 203.0.113.0/24.
     """
     networks = [str(ip_network(network)) for network in allowed_networks]
+    agreed = {"allowed_networks": networks} | ({"dialects": dialects} if dialects else {})
     session.execute(
         insert(Bank)
         .values(
@@ -90,9 +97,9 @@ def add_bank(session: Session, code: str, name: str, allowed_networks: list[str]
             name=name,
             username=code,
             password_sha256=secrets.token_bytes(32),
-            allowed_networks=networks,
+            **agreed,
         )
-        .on_conflict_do_update(index_elements=["code"], set_={"allowed_networks": networks})
+        .on_conflict_do_update(index_elements=["code"], set_=agreed)
     )
 
 

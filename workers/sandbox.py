@@ -11,12 +11,18 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import StorageDriverStoreContext
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import Info
+
+SHARED = ("workflows.staff_process", "workflows.subscriber_process", "workflows.equipped_process")
+"""What processes inherit is made once, not anew for each process; it holds no state of its own."""
 
 
 class Sandbox(SandboxedWorkflowRunner):
     """The standard sandbox with all of its restrictions."""
+
+    def __init__(self) -> None:
+        super().__init__(SandboxRestrictions.default.with_passthrough_modules(*SHARED))
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Prepare one workflow to be run."""

@@ -10,14 +10,19 @@ from sqlalchemy.dialects.postgresql import Range, insert
 from sqlalchemy.orm import Session
 
 from models.contracts.billing_run import BillingPolicy
+from models.contracts.clarification import ClarificationPolicy
 from models.contracts.connection import ConnectionPolicy
+from models.contracts.disconnection import DisconnectionPolicy
+from models.contracts.dunning_policy import DunningPolicy
 from models.contracts.processes import ProcessKind
+from models.contracts.tariff_change import TariffChangePolicy
 from models.tables import Base
-from models.tables.catalogue import EquipmentModel, Policy, Tariff, TariffPrice, TaxRate
+from models.tables.banks import Bank
+from models.tables.catalogue import EquipmentModel, Policy, Tariff, TariffEquipment, TariffPrice, TaxRate
 from models.tables.crews import Crew
 from models.tables.ledger import ChartAccount
 from models.tables.network import NetworkNode, NetworkPort, Premises
-from models.tables.people import Bank, Department, Staff
+from models.tables.people import Department, Staff
 from models.tables.stock import StockItem
 from workers import seed_data as data
 
@@ -42,7 +47,14 @@ def seed_reference(session: Session) -> None:
         TaxRate,
         [{"tax": "vat", "valid": Range(since, until), "rate_bp": rate} for since, until, rate in data.VAT],
     )
-    policies = {ProcessKind.CONNECTION: ConnectionPolicy(), "billing": BillingPolicy()}
+    policies = {
+        ProcessKind.CONNECTION: ConnectionPolicy(),
+        ProcessKind.DISCONNECTION: DisconnectionPolicy(),
+        ProcessKind.TARIFF_CHANGE: TariffChangePolicy(),
+        ProcessKind.CLARIFICATION: ClarificationPolicy(),
+        ProcessKind.DUNNING: DunningPolicy(),
+        "billing": BillingPolicy(),
+    }
     _add_missing(
         session,
         Policy,
@@ -67,11 +79,13 @@ def seed_town(session: Session) -> None:
                 # Nobody knows this one: a password is issued when credentials are.
                 "password_sha256": secrets.token_bytes(32),
                 "allowed_networks": data.BANK_NETWORKS,
+                "dialects": data.BANK_DIALECTS,
             }
         ],
     )
     _seed_tariffs(session)
     _seed_stock(session)
+    _seed_tariff_equipment(session)
     _seed_network(session)
     _add_missing(
         session,
@@ -113,15 +127,32 @@ def _seed_stock(session: Session) -> None:
     _add_missing(
         session,
         EquipmentModel,
-        [{"sku": sku, "title": title, "price_minor": price} for sku, title, price, _, _ in data.EQUIPMENT],
+        [
+            {"sku": sku, "title": title, "kind": kind, "price_minor": price}
+            for sku, title, kind, price, _, _ in data.EQUIPMENT
+        ],
     )
     _add_missing(
         session,
         StockItem,
         [
             {"sku": sku, "serial": f"{prefix}-{number:05d}"}
-            for sku, _, _, prefix, pieces in data.EQUIPMENT
+            for sku, _, _, _, prefix, pieces in data.EQUIPMENT
             for number in range(1, pieces + 1)
+        ],
+    )
+
+
+def _seed_tariff_equipment(session: Session) -> None:
+    """Once, whatever was added by then: what an operator has changed stays changed."""
+    ids = dict(session.execute(select(Tariff.code, Tariff.id)).all())
+    _add_missing(
+        session,
+        TariffEquipment,
+        [
+            {"tariff_id": ids[code], "sku": sku, "place": place}
+            for code, skus in data.TARIFF_EQUIPMENT.items()
+            for place, sku in enumerate(skus, start=1)
         ],
     )
 
@@ -135,7 +166,11 @@ def _seed_network(session: Session) -> None:
     _add_missing(
         session,
         NetworkPort,
-        [{"node_id": ids[node.code], "port_no": n} for node in data.NODES for n in range(1, node.ports + 1)],
+        [
+            {"node_id": ids[node.code], "port_no": n, "max_mbps": node.port_mbps}
+            for node in data.NODES
+            for n in range(1, node.ports + 1)
+        ],
     )
     _add_missing(session, Premises, [{"node_id": ids[node], "address": address} for node, address in data.PREMISES])
 

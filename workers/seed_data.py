@@ -10,6 +10,7 @@ from models.contracts.catalogue import Charging
 from models.contracts.ledger import Chart, ChartKind
 from models.contracts.network import NodeKind
 from models.contracts.people import Language, Role
+from models.contracts.stock import EquipmentKind
 
 # --- What every operator needs -------------------------------------------------------------------------------------
 
@@ -81,6 +82,7 @@ LOGIN_OF_ROLE: Final = {role: next(one.login for one in STAFF if one.role == rol
 BANK_CODE: Final = "demo-bank"
 BANK_NAME: Final = "Demo Bank"
 BANK_NETWORKS: Final = ["127.0.0.0/8", "::1/128"]
+BANK_DIALECTS: Final = ["json_v1", "osmp", "kaspi"]
 
 
 class Plan(NamedTuple):
@@ -92,28 +94,36 @@ class Plan(NamedTuple):
     connection_fee_minor: int
     first_period_upfront: bool
     network_profile: str
+    speed_mbps: int | None
+    """What the port has to carry; none where any port will do."""
     fees_minor: list[tuple[date, int]]
 
 
 TARIFFS: Final = [
-    Plan("home-50", "Домашний 50", Charging.ADVANCE, 300_000, False, "50M",
+    Plan("home-50", "Домашний 50", Charging.ADVANCE, 300_000, False, "50M", None,
          [(date(2024, 1, 1), 450_000), (date(2026, 1, 1), 490_000)]),
-    Plan("home-100", "Домашний 100", Charging.ADVANCE, 500_000, True, "100M",
+    Plan("home-100", "Домашний 100", Charging.ADVANCE, 500_000, True, "100M", None,
          [(date(2024, 1, 1), 590_000), (date(2026, 1, 1), 650_000)]),
-    Plan("home-500", "Домашний 500", Charging.ADVANCE, 500_000, True, "500M",
+    Plan("home-500", "Домашний 500", Charging.ADVANCE, 500_000, True, "500M", None,
          [(date(2024, 1, 1), 890_000), (date(2026, 1, 1), 990_000)]),
-    Plan("biz-200", "Бизнес 200", Charging.ARREARS, 2_000_000, False, "200M-SYM",
+    Plan("home-1000", "Домашний 1000", Charging.ADVANCE, 500_000, True, "1G", 1000, [(date(2026, 1, 1), 1_490_000)]),
+    Plan("biz-200", "Бизнес 200", Charging.ARREARS, 2_000_000, False, "200M-SYM", None,
          [(date(2024, 1, 1), 2_200_000), (date(2026, 1, 1), 2_400_000)]),
 ]  # fmt: skip
 
 EQUIPMENT: Final = [
-    # SKU, title, price, how the serial numbers begin, how many are in stock
-    ("ont-gpon", "Терминал GPON", 1_500_000, "ONT", 200),
-    ("router-ax", "Маршрутизатор Wi-Fi 6", 2_200_000, "RAX", 200),
-    ("switch-8", "Коммутатор на 8 портов", 1_200_000, "SW8", 50),
-    ("stb-4k", "Приставка 4K", 1_800_000, "STB", 0),
+    # SKU, title, kind, price, how the serial numbers begin, how many are in stock
+    ("ont-gpon", "Терминал GPON", EquipmentKind.ONT, 1_500_000, "ONT", 200),
+    ("ont-xgs", "Терминал XGS-PON", EquipmentKind.ONT, 3_400_000, "XGS", 50),
+    ("router-ax", "Маршрутизатор Wi-Fi 6", EquipmentKind.ROUTER, 2_200_000, "RAX", 200),
+    ("router-be", "Маршрутизатор Wi-Fi 7", EquipmentKind.ROUTER, 4_200_000, "RBE", 50),
+    ("switch-8", "Коммутатор на 8 портов", EquipmentKind.SWITCH, 1_200_000, "SW8", 50),
+    ("stb-4k", "Приставка 4K", EquipmentKind.STB, 1_800_000, "STB", 0),
 ]
 """`stb-4k` is out of stock on purpose: ordering one shows a purchase."""
+
+TARIFF_EQUIPMENT: Final = {"home-1000": ["ont-xgs", "router-be"]}
+"""What a tariff works with; the others work with whatever is there."""
 
 CREWS: Final = [("crew-1", "Бригада 1"), ("crew-2", "Бригада 2")]
 """Monday to Saturday from 9 to 19 in slots of two hours."""
@@ -127,6 +137,8 @@ class Node(NamedTuple):
     kind: NodeKind
     parent: str | None = None
     ports: int = 0
+    port_mbps: int | None = None
+    """What each of its ports carries; any speed unless said."""
 
 
 NODES: Final = [
@@ -135,7 +147,7 @@ NODES: Final = [
     Node("tasbulak-olt-2", "OLT 2, Тасбулак", NodeKind.OLT, "tasbulak"),
     Node("abaya-12", "Дом: ул. Абая, 12", NodeKind.BUILDING, "tasbulak-olt-1", 96),
     Node("satpaeva-3", "Дом: ул. Сатпаева, 3", NodeKind.BUILDING, "tasbulak-olt-1", 96),
-    Node("zhibek-shkaf-1", "Шкаф 1: ул. Жібек жолы", NodeKind.DISTRIBUTION, "tasbulak-olt-2", 64),
+    Node("zhibek-shkaf-1", "Шкаф 1: ул. Жібек жолы", NodeKind.DISTRIBUTION, "tasbulak-olt-2", 64, 500),
     Node("dostyk-shkaf-2", "Шкаф 2: ул. Достық", NodeKind.DISTRIBUTION, "tasbulak-olt-2", 64),
 ]
 

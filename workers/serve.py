@@ -1,5 +1,7 @@
 """An API process: the app on uvicorn."""
 
+import socket
+
 import structlog
 import uvicorn
 
@@ -13,7 +15,7 @@ FINISH_WITHIN_SECONDS = 10
 _log = structlog.get_logger()
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, *, shares_port: bool = False) -> None:
     """Answer requests until SIGTERM or SIGINT; those under way are finished first.
 
     Starts whether or not PostgreSQL and Temporal are there: what needs neither is answered, all else gets a 503.
@@ -35,6 +37,18 @@ async def serve(settings: Settings) -> None:
     )
     _log.info("api_starts", host=config.host, port=config.port)
     try:
-        await uvicorn.Server(config).serve()
+        sockets = [_shared_socket(config.host, config.port)] if shares_port else None
+        await uvicorn.Server(config).serve(sockets)
     finally:
         database.close()
+
+
+def _shared_socket(host: str, port: int) -> socket.socket:
+    """A socket beside those of other processes on the same port: the kernel deals connections out among them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Only of what says that it is TCP does asyncio switch Nagle's delay off, which costs 40 ms an answer.
+    shared = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        shared.setsockopt(socket.SOL_SOCKET, option, 1)
+    shared.bind((host, port))
+    return shared

@@ -140,6 +140,8 @@ class BillingRun(StaffProcess):
             invoiced=kzt(so_far.invoiced.amount_minor + figures.invoiced_minor),
             exceptions=so_far.exceptions + figures.exceptions,
             nothing_due=so_far.nothing_due + figures.nothing_due,
+            subscribers_credited=so_far.subscribers_credited + figures.credited,
+            credited=kzt(so_far.credited.amount_minor + figures.credited_minor),
         )
         self._show()
 
@@ -212,6 +214,7 @@ class BillingRun(StaffProcess):
         details = f"**{what}**: {self._stage}, {self._status}\n\n"
         details += f"{so_far.subscribers_done} of {so_far.subscribers_total} subscribers done: "
         details += f"{so_far.invoices_issued} invoices for {tenge(so_far.invoiced.amount_minor)}, "
+        details += f"{so_far.subscribers_credited} given back {tenge(so_far.credited.amount_minor)}, "
         details += f"{so_far.exceptions} exceptions, {so_far.nothing_due} with nothing due"
         if self._notices:
             details += f"\n\n{self._notices} notices queued"

@@ -1,10 +1,26 @@
 """The connection to Temporal, alike for whoever starts, signals or runs workflows."""
 
+from dataclasses import replace
+from typing import Final
+
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
 from temporalio.service import TLSConfig
 
 from settings import Settings
+
+_PARTS: Final = tuple(PydanticPayloadConverter().converters.values())
+
+
+class PayloadConverter(PydanticPayloadConverter):
+    """Temporal makes one for each activation of a workflow; what its parts learned of our types is kept."""
+
+    def __init__(self) -> None:
+        self._set_converters(*_PARTS)
+
+
+DATA_CONVERTER: Final = replace(pydantic_data_converter, payload_converter_class=PayloadConverter)
+"""How inputs and results stand in histories: as JSON, by pydantic."""
 
 
 async def connect(settings: Settings, *, lazy: bool = False) -> Client:
@@ -18,7 +34,7 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         tls=TLSConfig() if settings.temporal_tls else False,
         api_key=None if key is None else key.get_secret_value(),
         lazy=lazy,

@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import as_application_error
@@ -65,10 +65,12 @@ ANSWER_WITHIN = timedelta(seconds=8)
 class Cancelled(Exception):  # noqa: N818 - not an error: somebody, or a deadline, ends the process
     """The process ends before its goal, for a reason."""
 
-    def __init__(self, reason: str, request: CancelRequest | None = None) -> None:
+    def __init__(self, reason: str, request: CancelRequest | None = None, *, detail: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.request = request
+        self.detail = detail
+        """The sentence of a refusal that ends it."""
 
 
 class StaffProcess:
@@ -167,9 +169,11 @@ class StaffProcess:
         within: timedelta,
         facts: dict[str, Any] | None = None,
         or_when: Callable[[], bool] = lambda: False,
+        name: str | None = None,
     ) -> TaskDone | None:
         """Ask a department for something, and wait for it; None when `or_when` came true instead.
 
+        A process that asks for several things of one kind side by side names each by what it is about.
         Once the task is overdue, the department's head is told, and the waiting goes on.
         """
         assert self.process_id is not None
@@ -178,7 +182,7 @@ class StaffProcess:
         # The id differs when this is done again after a crash, since it carries the time; the ordinal does not.
         order = TaskOrder(
             task_id=workflow.uuid7(), process_id=self.process_id, ordinal=self._opened[kind], stage=stage, kind=kind,
-            at=now, due_at=now + within, facts=facts or {},
+            at=now, due_at=now + within, facts=facts or {}, name=name,
         )  # fmt: skip
         if stage is not None:
             self.stand_in(stage, waiting_for=f"task:{kind}", department=department)
@@ -207,12 +211,23 @@ class StaffProcess:
     async def give_back(self, argument: Callable[[], BaseModel]) -> None:
         """Run the undo steps, last first, after taking back the open tasks. From here on nothing stops them."""
         self._cancellable = False
-        # The wish is an Update as well: first it has to be in the history, which the timer's way there brings about.
-        await workflow.sleep(timedelta(milliseconds=1), summary="from here on everything is given back")
-        for task_id in [task_id for task_id, done in self._tasks.items() if done is None]:
-            await self._withdraw(task_id)
+        await self.wish_is_recorded("from here on everything is given back")
+        await self.take_back_open_tasks()
         while self._undo:
             await self.undo(self._undo.pop(), argument())
+
+    async def wish_is_recorded(self, summary: str) -> None:
+        """Return once whatever was wished is in the history for good.
+
+        A wish is an Update, or was concluded in this moment from what a step found: a timer's way into the history
+        takes it along, so that no crash can make the process forget what it is about to do.
+        """
+        await workflow.sleep(timedelta(milliseconds=1), summary=summary)
+
+    async def take_back_open_tasks(self) -> None:
+        """Withdraw the tasks that nobody has completed."""
+        for task_id in [task_id for task_id, done in self._tasks.items() if done is None]:
+            await self._withdraw(task_id)
 
     async def undo(self, activity: Callable[..., Any], argument: BaseModel) -> None:
         """Run one undo step; a process whose undoing leaves the machine says how by overriding this."""
@@ -327,9 +342,9 @@ class StaffProcess:
         try:
             return await self.step(activity, argument, summary=summary, within=within)
         except ActivityError as failure:
-            cause = failure.cause
-            if isinstance(cause, ApplicationError) and cause.details:
-                raise cause from None
+            refusal = refusal_in(failure)
+            if refusal is not None:
+                raise refusal from None
             raise ApplicationError("The database does not answer.", type=STEP_UNAVAILABLE, non_retryable=True) from None
 
     def _refuse_unfit(self, act: TaskAct) -> None:
@@ -379,6 +394,13 @@ class StaffProcess:
     def _stop_if_cancelled(self, cause: BaseException | None = None) -> None:
         if self._is_cancelled():
             raise Cancelled("cancelled", self._cancellation) from cause
+
+
+def refusal_in(failure: FailureError) -> ApplicationError | None:
+    """The refusal of the business in a step's failure; none where it is anything else."""
+    # A step that leaves the machine wraps it, a local one does not.
+    cause = failure.cause if isinstance(failure, ActivityError) else failure
+    return cause if isinstance(cause, ApplicationError) and cause.details else None
 
 
 _MISSING: Any = object()

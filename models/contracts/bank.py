@@ -8,7 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from models.contracts.money import Money, PositiveMoney
+from models.contracts.payments import AllocationRow, PaymentSource
 from models.contracts.people import Iin
+from models.contracts.refusals import Refusal, RefusalKind
 
 
 class PaymentStatus(StrEnum):
@@ -64,6 +66,21 @@ class PaymentNotice(BaseModel):
         return self
 
 
+class TxnReused(Refusal):
+    """A bank reported a transaction id again with another meaning; what was taken for it stays as it is."""
+
+    def __init__(self, payment_id: UUID, notice: PaymentNotice, *, taken_sha256: bytes, asked_sha256: bytes) -> None:
+        super().__init__(
+            RefusalKind.CONFLICT,
+            "txn_reused",
+            "This txn_id stands for another payment already: send a new payment with a txn_id of its own.",
+        )
+        self.payment_id = payment_id
+        self.notice = notice
+        self.taken_sha256 = taken_sha256
+        self.asked_sha256 = asked_sha256
+
+
 class PaymentAnswer(BaseModel):
     """What the bank gets, the same for ever."""
 
@@ -86,13 +103,32 @@ class PaymentView(BaseModel):
     id: UUID
     bank: str
     txn_id: str
+    part: int
+    """A payment by IIN of somebody with several accounts has a part for each account that got something."""
+    source: PaymentSource
     account_no: str | None
+    named_iin: str | None
+    named_account_no: str | None
+    """The payee as the bank named it."""
     amount: Money
     unallocated: Money
     paid_at: datetime
     received_at: datetime
     receipt_no: str
     status: PaymentStatus
+
+
+class PaymentDetail(PaymentView):
+    """A payment with everything that became of it."""
+
+    refunded: Money
+    reversed_at: datetime | None
+    reversed_by: str | None
+    reversal_reason: str | None
+    other_parts: list[UUID]
+    """The other payments of the bank's transaction."""
+    allocations: list[AllocationRow]
+    """Oldest first; what it covers is their sum, invoice by invoice."""
 
 
 class Reversal(BaseModel):

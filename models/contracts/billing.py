@@ -16,6 +16,21 @@ class InvoiceKind(StrEnum):
     CONNECTION = "connection"
     RECURRING = "recurring"
     FINAL = "final"
+    """What a service costs up to the day on which it is to end."""
+    CORRECTION = "correction"
+    """What it costs beyond its final invoice: it ended on another day, or went on."""
+    EQUIPMENT = "equipment"
+    """Equipment that was not given back."""
+
+
+class RecalculationKind(StrEnum):
+    """What made billing take something back."""
+
+    MONTHLY = "monthly"
+    FINAL = "final"
+    CORRECTION = "correction"
+    WITHDRAWAL = "withdrawal"
+    """A final invoice that holds no longer: the service goes on."""
 
 
 class BillingProblem(StrEnum):
@@ -28,16 +43,18 @@ class BillingProblem(StrEnum):
     AMOUNT_BEYOND_LIMIT = "amount_beyond_limit"
     """The invoice would be larger than any invoice can be."""
     NEGATIVE_TOTAL = "negative_total"
-    """More is to be given back than is charged: it takes a credit note by accounting."""
+    """More is to be given back than earlier invoices still hold."""
 
 
 class InvoiceStatus(StrEnum):
-    """Derived from what was allocated and credited, never stored."""
+    """Derived from what was allocated, credited and written off, never stored."""
 
     OPEN = "open"
     PARTLY_PAID = "partly_paid"
     PAID = "paid"
     CREDITED = "credited"
+    WRITTEN_OFF = "written_off"
+    """What was outstanding will not be paid any more."""
 
 
 class InvoiceLineView(BaseModel):
@@ -141,6 +158,7 @@ class InvoiceSummary(BaseModel):
     total: Money
     credited: Money
     allocated: Money
+    written_off: Money
     outstanding: Money
 
 

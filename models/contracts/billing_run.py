@@ -52,6 +52,10 @@ class BillingPolicy(BaseModel):
     """Whether an SMS tells each subscriber the sum of their invoice."""
     credit_note_limit_minor: int = Field(default=5_000_000, ge=0, le=MAX_AMOUNT_MINOR)
     """Up to which sum in tiyn accounting credits alone; above it the head of the department does."""
+    equipment_life_months: int = Field(default=36, ge=1, le=240)
+    """Within how many months of use a piece of equipment loses its value: what a lost one is billed at."""
+    equipment_floor_bp: int = Field(default=1000, ge=0, le=10_000)
+    """The share of its price that it keeps, in basis points."""
 
     @model_validator(mode="after")
     def _due_not_before_the_issue(self) -> Self:
@@ -109,7 +113,7 @@ class PartitionOrder(BaseModel):
 
 
 class PartitionFigures(BaseModel):
-    """What came of a partition: invoices + exceptions + nothing_due = accounts."""
+    """What came of a partition: invoices + exceptions + nothing_due + credited = accounts."""
 
     first_number: int
     accounts: int
@@ -117,6 +121,9 @@ class PartitionFigures(BaseModel):
     invoiced_minor: int
     exceptions: int
     nothing_due: int
+    credited: int = 0
+    """Accounts that got more back than they were charged. Histories from before there were such have none."""
+    credited_minor: int = 0
 
 
 class AccountOrder(BaseModel):
@@ -127,7 +134,7 @@ class AccountOrder(BaseModel):
 
 
 class BilledAccount(BaseModel):
-    """What came of it: the invoice, or none where nothing is due any more."""
+    """What came of it: the invoice, or none where nothing is due any more, or something was given back."""
 
     account_id: UUID
     invoice_id: UUID | None
@@ -143,6 +150,9 @@ class RunProgress(BaseModel):
     invoiced: Money
     exceptions: int
     nothing_due: int
+    subscribers_credited: int = 0
+    """Got more back than they were charged, by credit notes."""
+    credited: Money = Money(amount_minor=0)
 
 
 class RunResult(RunProgress):

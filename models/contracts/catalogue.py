@@ -8,6 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.contracts.money import Money
+from models.contracts.network import SpeedMbps
+from models.contracts.stock import Sku
 
 MAX_FEE_MINOR = 10**11
 """A billion tenge a month: a larger fee is a slip of the finger."""
@@ -74,6 +76,8 @@ class TariffView(BaseModel):
     vat_mode: VatMode
     """Of the monthly fee; the connection fee always holds its VAT."""
     first_period_upfront: bool
+    speed_mbps: int | None
+    """What the port has to carry; none where any port will do."""
 
 
 class NewTariff(BaseModel):
@@ -90,6 +94,19 @@ class NewTariff(BaseModel):
     """Of the monthly fee; the connection fee always holds its VAT."""
     first_period_upfront: bool = True
     network_profile: str = Field(min_length=1, max_length=60)
+    speed_mbps: SpeedMbps | None = None
+    """What the port has to carry; any port will do unless said."""
+
+
+class TariffEquipment(BaseModel):
+    """The models of equipment that a tariff works with.
+
+    Of each kind that is among them the subscriber needs one: the first of the kind is what is mounted, the others do
+    where they are mounted already. Kinds that are not among them are not looked at.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    equipment: list[Sku] = Field(max_length=50, examples=[["ont-xgs", "router-be"]])
 
 
 class Fee(Money):

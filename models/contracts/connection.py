@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.contracts.people import NewSubscriber
 from models.contracts.processes import TaskDurations
-from models.contracts.steps import ProcessStep
 from models.contracts.stock import Sku
 
 
@@ -68,15 +67,3 @@ class ConnectionInput(BaseModel):
     subscriber_id: UUID
     account_no: str
     policy: ConnectionPolicy
-
-
-class InvoiceStep(ProcessStep):
-    """The invoice, and within what time it is to be paid."""
-
-    pay_within: timedelta
-
-
-class Equipment(BaseModel):
-    """Result of the reservation: what is missing in stock, by SKU; nothing when all of it is reserved."""
-
-    missing: list[str]

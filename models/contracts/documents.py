@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from models.contracts.people import Language
+from models.contracts.stock import EquipmentCondition
 
 Signatory = Literal["subscriber", "representative"]
 """Who signs on the subscriber's side: themselves, or somebody with their power of attorney."""
@@ -114,6 +115,39 @@ class ActFacts(Facts):
     cable_metres: float | None
 
 
+class GivenBack(BaseModel):
+    """One piece that was at the subscriber's, and how it was found."""
+
+    serial: str
+    model: str | None
+    condition: EquipmentCondition
+
+
+class ReturnActFacts(Facts):
+    """What a return act («акт возврата») says."""
+
+    contract_number: str | None
+    tariff: str
+    dismantled_on: date | None
+    crew: str | None
+    equipment: list[GivenBack]
+
+
+class ReplacementActFacts(Facts):
+    """What a replacement act («акт замены») says."""
+
+    contract_number: str | None
+    tariff: str
+    """The one that the new equipment is for."""
+    replaced_on: date | None
+    crew: str | None
+    mounted: list[HandedOver]
+    taken_back: list[GivenBack]
+    optical_power_dbm: float | None
+    download_mbps: float | None
+    cable_metres: float | None
+
+
 class InvoicedLine(BaseModel):
     """One line of an invoice; its sums are tiyn."""
 
@@ -165,5 +199,6 @@ class InvoiceFacts(Facts):
     total_minor: int
     payments: list[PaidPart]
     credit_notes: list[CreditedPart]
+    written_off_minor: int
     outstanding_minor: int
     is_settled: bool

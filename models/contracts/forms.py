@@ -4,9 +4,18 @@ The JSON Schema of these models is what `GET /v1/tasks` shows and what a complet
 """
 
 from models.contracts.accounting_forms import ACCOUNTING_FORMS
+from models.contracts.clarification_forms import CLARIFICATION_FORMS
+from models.contracts.dunning_forms import DUNNING_FORMS
 from models.contracts.field_forms import FIELD_FORMS
 from models.contracts.form import Form
 from models.contracts.processes import TaskKind
+from models.contracts.reconciliation_forms import RECONCILIATION_FORMS
 
-FORMS: dict[TaskKind, dict[str, type[Form]]] = {**FIELD_FORMS, **ACCOUNTING_FORMS}
+FORMS: dict[TaskKind, dict[str, type[Form]]] = {
+    **FIELD_FORMS,
+    **ACCOUNTING_FORMS,
+    **CLARIFICATION_FORMS,
+    **DUNNING_FORMS,
+    **RECONCILIATION_FORMS,
+}
 """The first outcome of each kind is the usual one."""

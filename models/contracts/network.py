@@ -1,9 +1,13 @@
 """The network, as it is spoken of outside."""
 
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+SpeedMbps = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class NodeKind(StrEnum):
@@ -44,6 +48,8 @@ class NewNode(BaseModel):
     kind: NodeKind
     parent_id: UUID | None = None
     ports: int = Field(default=0, ge=0, le=1024)
+    port_mbps: SpeedMbps | None = None
+    """The highest speed that each of its ports carries; any speed unless said."""
 
 
 class PremisesView(BaseModel):

@@ -34,6 +34,14 @@ class Language(StrEnum):
     EN = "en"
 
 
+class Segment(StrEnum):
+    """How somebody is served who does not pay: each segment has a dunning ladder of its own."""
+
+    INDIVIDUAL = "individual"
+    BUSINESS = "business"
+    VIP = "vip"
+
+
 Iin = Annotated[str, AfterValidator(checked_iin)]
 Phone = Annotated[str, AfterValidator(normalised_phone)]
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200)]
@@ -47,6 +55,7 @@ class NewSubscriber(BaseModel):
     full_name: FullName = Field(examples=["Сейткали Арман Болатович"])
     phone: Phone = Field(examples=["+77011234567"])
     language: Language = Language.RU
+    segment: Segment = Segment.INDIVIDUAL
     premises_id: UUID | None = None
 
 
@@ -57,6 +66,7 @@ class SubscriberChange(BaseModel):
     full_name: FullName | None = None
     phone: Phone | None = None
     language: Language | None = None
+    segment: Segment | None = None
     premises_id: UUID | None = None
 
 
@@ -80,6 +90,7 @@ class SubscriberView(BaseModel):
     full_name: str
     phone: str
     language: Language
+    segment: Segment
     premises_id: UUID | None
     account_no: str
     balance: Money

@@ -73,19 +73,44 @@ class TaskKind(StrEnum):
     INSTALL = "install"
     SIGN_ACT = "sign_act"
     REFUND = "refund"
+    CALL_DEBTOR = "call_debtor"
+    FIND_PAYER = "find_payer"
+    REVIEW_CONFLICT = "review_conflict"
+    SETTLE_ACCOUNT = "settle_account"
+    """Accounting's control of a subscriber who leaves."""
+    APPROVE_WRITE_OFF = "approve_write_off"
+    DISMANTLE = "dismantle"
+    CONTROL_DEBT = "control_debt"
+    """Accounting may let a subscriber have another tariff who owes something."""
+    REPLACE = "replace"
+    MEND_NETWORK = "mend_network"
+    """The network refuses to be set back as it was."""
+    GET_REGISTRY = "get_registry"
+    CHECK_REGISTRY = "check_registry"
+    POST_PAYMENT = "post_payment"
+    REVERSE_PAYMENT = "reverse_payment"
+    CORRECT_PAYMENT = "correct_payment"
+    ACCEPT_DATE = "accept_date"
+    EXPLAIN_DIFFERENCE = "explain_difference"
+    RESOLVE_DIFFERENCES = "resolve_differences"
+    """Many differences between a bank's registry and the books, together."""
+    SETTLE_BANK_DAY = "settle_bank_day"
+    """The bank's transfer for a day is missing, or is another sum."""
 
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
 
 
 class TaskOrder(BaseModel):
-    """A task that a process opens. The process, the kind and the ordinal name it, so opening it twice is once."""
+    """A task that a process opens. The process, the kind and its name or ordinal tell it, so opening twice is once."""
 
     task_id: UUID
     """Its id, where it is not open yet."""
     process_id: UUID
     ordinal: int
     """Which one of its kind this is in the process, counted from 1."""
+    name: str | None = None
+    """What it is about, where a process has several of one kind at a time."""
     stage: str | None
     """The stage that the process enters with it; none for a task beside the stages."""
     kind: TaskKind
@@ -255,6 +280,13 @@ class TaskDurations(BaseModel):
     install: timedelta = timedelta(days=3)
     sign_act: timedelta = timedelta(days=1)
     refund: timedelta = timedelta(days=3)
+    settle_account: timedelta = timedelta(days=1)
+    approve_write_off: timedelta = timedelta(days=1)
+    dismantle: timedelta = timedelta(days=10)
+    """The visit may be booked for a day that is still a week away."""
+    control_debt: timedelta = timedelta(days=2)
+    replace: timedelta = timedelta(days=3)
+    mend_network: timedelta = timedelta(days=1)
 
 
 class TaskTime(BaseModel):

@@ -25,6 +25,10 @@ class StatementEntryKind(StrEnum):
     REVERSAL = "reversal"
     """A payment that was taken back."""
     REFUND = "refund"
+    WRITE_OFF = "write_off"
+    """A debt that nobody will pay any more, or that is owed again."""
+    BALANCE_TRANSFER = "balance_transfer"
+    """An advance that went to another account of the subscriber; there it is a payment."""
     OTHER = "other"
 
 

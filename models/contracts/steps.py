@@ -1,6 +1,6 @@
 """What a process tells its steps, and what steps of several processes answer."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -19,6 +19,14 @@ class ClosingStep(ProcessStep):
     actor: str
     request_id: UUID | None = None
     reason: str
+    detail: str | None = None
+    """The sentence of a refusal that ends it."""
+
+
+class InvoiceStep(ProcessStep):
+    """An invoice, and within what time it is to be paid."""
+
+    pay_within: timedelta
 
 
 class PaymentStep(ProcessStep):
@@ -34,6 +42,9 @@ class Outstanding(BaseModel):
 
 
 class Residue(BaseModel):
-    """What a process leaves on the subscriber's balance when it ends, to be refunded or kept."""
+    """What a process leaves open when it ends before its goal."""
 
     advance_minor: int
+    """Money on the subscriber's balance, to be refunded or kept."""
+    act_unsigned: bool = False
+    """An act about equipment that has changed hands, still to be signed."""

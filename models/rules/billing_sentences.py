@@ -17,12 +17,14 @@ BILLING_EVENTS: dict[str, dict[str, str]] = {
         "kk": "Дербес шоттар: {accounts}, бөліктер: {partitions}; шоттар күні {issued_on}, төлеу мерзімі {due_on}.",
     },
     "billing_run_completed": {
-        "en": "Billed: {invoices} invoices for {invoiced}. Exceptions: {exceptions}, nothing due: {nothing_due}, of "
-        "{accounts} accounts. SMS asked for: {notices}.",
-        "ru": "Начислено: счетов {invoices} на {invoiced}. Исключений: {exceptions}, нечего начислять: {nothing_due}, "
-        "всего лицевых счетов: {accounts}. SMS в очереди: {notices}.",
-        "kk": "Есептелді: {invoiced} сомасына {invoices} шот. Ерекше жағдай: {exceptions}, есептейтін ештеңе жоқ: "
-        "{nothing_due}, барлық дербес шот: {accounts}. Кезектегі SMS: {notices}.",
+        "en": "Billed: {invoices} invoices for {invoiced}. Given back to {accounts_credited} accounts: {credited}. "
+        "Exceptions: {exceptions}, nothing due: {nothing_due}, of {accounts} accounts. SMS asked for: {notices}.",
+        "ru": "Начислено: счетов {invoices} на {invoiced}. Возвращено кредит-нотами по {accounts_credited} лицевым "
+        "счетам: {credited}. Исключений: {exceptions}, нечего начислять: {nothing_due}, всего лицевых счетов: "
+        "{accounts}. SMS в очереди: {notices}.",
+        "kk": "Есептелді: {invoiced} сомасына {invoices} шот. {accounts_credited} дербес шотқа қайтарылды: {credited}. "
+        "Ерекше жағдай: {exceptions}, есептейтін ештеңе жоқ: {nothing_due}, барлық дербес шот: {accounts}. "
+        "Кезектегі SMS: {notices}.",
     },
     "billing_run_cancelled": {
         "en": "The run is cancelled ({reason}). {invoices} invoices for {invoiced} are issued and stay so; {left} "
@@ -50,12 +52,15 @@ BILLING_EVENTS: dict[str, dict[str, str]] = {
         "жалғастырады.",
     },
     "billing_preview_completed": {
-        "en": "Dry run: {invoices} invoices for {invoiced} would be issued. Exceptions: {exceptions}, nothing due: "
-        "{nothing_due}, of {accounts} accounts. Nothing was posted.",
-        "ru": "Пробное начисление: было бы счетов {invoices} на {invoiced}. Исключений: {exceptions}, нечего "
-        "начислять: {nothing_due}, всего лицевых счетов: {accounts}. Проводок нет.",
-        "kk": "Сынақ есептеу: {invoiced} сомасына {invoices} шот жазылар еді. Ерекше жағдай: {exceptions}, есептейтін "
-        "ештеңе жоқ: {nothing_due}, барлық дербес шот: {accounts}. Жазба жасалмады.",
+        "en": "Dry run: {invoices} invoices for {invoiced} would be issued, and {credited} given back to "
+        "{accounts_credited} accounts. Exceptions: {exceptions}, nothing due: {nothing_due}, of {accounts} accounts. "
+        "Nothing was posted.",
+        "ru": "Пробное начисление: было бы счетов {invoices} на {invoiced}, возвращено по {accounts_credited} лицевым "
+        "счетам: {credited}. Исключений: {exceptions}, нечего начислять: {nothing_due}, всего лицевых счетов: "
+        "{accounts}. Проводок нет.",
+        "kk": "Сынақ есептеу: {invoiced} сомасына {invoices} шот жазылар еді, {accounts_credited} дербес шотқа "
+        "{credited} қайтарылар еді. Ерекше жағдай: {exceptions}, есептейтін ештеңе жоқ: {nothing_due}, барлық дербес "
+        "шот: {accounts}. Жазба жасалмады.",
     },
     "billing_preview_cancelled": {
         "en": "The dry run is cancelled ({reason}); {left} accounts were not looked at. Nothing was posted.",

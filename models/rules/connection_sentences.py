@@ -6,16 +6,6 @@ CONNECTION_EVENTS: dict[str, dict[str, str]] = {
         "ru": "{who}: заявка зарегистрирована, тариф {tariff}, оборудование: {equipment}. Закреплён порт {port}.",
         "kk": "{who}: өтінім тіркелді, тариф {tariff}, жабдық: {equipment}. {port} порты бекітілді.",
     },
-    "equipment_reserved": {
-        "en": "Equipment is reserved in stock: {serials}.",
-        "ru": "Оборудование зарезервировано на складе: {serials}.",
-        "kk": "Жабдық қоймада резервке қойылды: {serials}.",
-    },
-    "equipment_missing": {
-        "en": "Not in stock: {missing}. Procurement is asked to buy it.",
-        "ru": "Нет на складе: {missing}. Снабжению поставлена задача на закупку.",
-        "kk": "Қоймада жоқ: {missing}. Жабдықтау бөліміне сатып алу тапсырмасы берілді.",
-    },
     "contract_drawn_up": {
         "en": "Contract {number} is drawn up.",
         "ru": "Составлен договор {number}.",

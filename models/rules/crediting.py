@@ -1,8 +1,60 @@
 """How a part of an invoice is taken back: line by line, so that all parts together are the whole to the tiyn."""
 
 from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+from uuid import UUID
 
 from models.rules.money import rounded_share
+
+
+class OpenLine(NamedTuple):
+    """A line of an invoice, and what of it is not credited yet, in tiyn."""
+
+    invoice_id: UUID
+    line_no: int
+    left_minor: int
+    is_meant: bool
+    """Whether it charges what is to be given back."""
+
+
+def give_back(amount_minor: int, lines: Sequence[OpenLine]) -> dict[UUID, dict[int, int]]:
+    """What is taken back of which line of which invoice, so that the parts add up to the amount, or as near as it goes.
+
+    The lines come invoice by invoice, in the order in which these are to be drawn on: first on what is meant, in all
+    invoices, then on the rest of them. No invoice and no line is credited beyond what is left of it; an invoice of
+    which nothing is left afterwards is taken back line by line, with those that offset each other.
+    """
+    invoices = {invoice_id: list(group) for invoice_id, group in groupby(lines, key=lambda line: line.invoice_id)}
+    drawn: dict[UUID, dict[bool, int]] = {invoice_id: {} for invoice_id in invoices}
+    for is_meant in (True, False):
+        for invoice_id, listed in invoices.items():
+            part = min(amount_minor, _capacity(listed, is_meant=is_meant))
+            drawn[invoice_id][is_meant] = part
+            amount_minor -= part
+    taken = {invoice_id: _parts(listed, drawn[invoice_id]) for invoice_id, listed in invoices.items()}
+    return {invoice_id: parts for invoice_id, parts in taken.items() if parts}
+
+
+def _capacity(lines: Sequence[OpenLine], *, is_meant: bool) -> int:
+    left = max(0, sum(line.left_minor for line in lines))
+    meant = min(left, max(0, sum(line.left_minor for line in lines if line.is_meant)))
+    return meant if is_meant else left - meant
+
+
+def _parts(lines: Sequence[OpenLine], drawn: dict[bool, int]) -> dict[int, int]:
+    amount_minor = sum(drawn.values())
+    if not amount_minor:
+        return {}
+    if amount_minor == sum(line.left_minor for line in lines):
+        return {line.line_no: line.left_minor for line in lines if line.left_minor}
+    parts: dict[int, int] = {}
+    for is_meant, part in drawn.items():
+        alike = [line for line in lines if line.is_meant is is_meant]
+        if part:
+            shares = split_over_lines(part, [line.left_minor for line in alike])
+            parts |= {line.line_no: share for line, share in zip(alike, shares, strict=True) if share}
+    return parts
 
 
 def split_over_lines(amount_minor: int, left_minor: Sequence[int]) -> list[int]:

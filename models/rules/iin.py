@@ -33,3 +33,12 @@ def checked_iin(text: str) -> str:
     if check_digit(number[:11]) != int(number[11]):
         raise ValueError("the check digit of this IIN is wrong: compare it with the document")
     return number
+
+
+def is_iin(text: str) -> bool:
+    """Whether a text is an IIN that may be issued."""
+    try:
+        checked_iin(text)
+    except ValueError:
+        return False
+    return True

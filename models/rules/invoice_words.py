@@ -5,6 +5,7 @@ titles of tariffs, discounts and equipment stay as they are.
 """
 
 import re
+from datetime import date
 from typing import Final
 
 MONTHS: Final = {
@@ -29,17 +30,27 @@ _BEGINNINGS: Final = {
     ),
     "Абонентская плата, ": ("Абоненттік төлем, ", "Monthly fee, "),
     "Подключение, тариф ": ("Қосу, тариф ", "Connection, tariff "),
+    "Невозвращённое оборудование: ": ("Қайтарылмаған жабдық: ", "Equipment not returned: "),
     "Перерасчёт, ": ("Қайта есептеу, ", "Recalculation, "),
     "Скидка «": ("Жеңілдік «", "Discount «"),
     "выставлено ранее: ": ("бұрын шот берілген: ", "invoiced before: "),
 }
 _MONTH: Final = re.compile(rf", ({'|'.join(MONTHS)}) (\d{{4}}(?: \([\d–]+\))?)$")
 _DAYS: Final = re.compile(r"(?<=\d) дней$")
+_RESIDUAL: Final = {
+    " мес. службы": (" ай қызмет мерзімі", " months of use"),
+    ", наименьшая стоимость": (", ең төменгі құны", ", the least that is left"),
+}
 _VAT: Final = re.compile(r", (в том числе|плюс) НДС (?=[\d,]+\u00a0%$)")
 _VAT_WORDS: Final = {
     "в том числе": (", оның ішінде ҚҚС ", ", including VAT "),
     "плюс": (", қосымша ҚҚС ", ", plus VAT "),
 }
+
+
+def month_in_words(month_on: date) -> str:
+    """A month in Russian, as lines name it: ноябрь 2026."""
+    return f"{list(MONTHS)[month_on.month - 1]} {month_on.year}"
 
 
 def in_language(text: str, language: str) -> str:
@@ -53,4 +64,6 @@ def in_language(text: str, language: str) -> str:
             break
     text = _MONTH.sub(lambda found: f", {MONTHS[found[1]][index]} {found[2]}", text)
     text = _DAYS.sub((" күн", " days")[index], text)
+    for words, translated in _RESIDUAL.items():
+        text = text.replace(words, translated[index])
     return _VAT.sub(lambda found: _VAT_WORDS[found[1]][index], text)

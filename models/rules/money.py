@@ -1,12 +1,30 @@
-"""Arithmetic of money in whole minor units (tiyn), with one rounding rule: half away from zero."""
+"""Arithmetic of money in whole minor units (tiyn), with one rounding rule: half away from zero.
 
-from decimal import ROUND_HALF_UP, Decimal
+Only what a bank keeps for itself is rounded as that bank rounds.
+"""
+
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
+from enum import StrEnum
 
 BASIS_POINTS = 10_000
 
 
-def rounded_share(amount_minor: int, numerator: int, denominator: int) -> int:
-    """`amount · numerator / denominator`, half away from zero to a whole tiyn.
+class Rounding(StrEnum):
+    """How a part of a tiyn is rounded."""
+
+    HALF_UP = "half_up"
+    """Half a tiyn away from zero."""
+    DOWN = "down"
+    """Towards zero."""
+    UP = "up"
+    """Away from zero."""
+
+
+_DECIMAL_ROUNDING = {Rounding.HALF_UP: ROUND_HALF_UP, Rounding.DOWN: ROUND_DOWN, Rounding.UP: ROUND_UP}
+
+
+def rounded_share(amount_minor: int, numerator: int, denominator: int, rounding: Rounding = Rounding.HALF_UP) -> int:
+    """`amount · numerator / denominator`, to a whole tiyn: half away from zero, unless told otherwise.
 
     Raises:
         ValueError: the denominator is not positive.
@@ -14,7 +32,7 @@ def rounded_share(amount_minor: int, numerator: int, denominator: int) -> int:
     if denominator <= 0:
         raise ValueError("a share needs a positive denominator")
     exact = Decimal(amount_minor) * numerator / denominator
-    return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return int(exact.quantize(Decimal(1), rounding=_DECIMAL_ROUNDING[rounding]))
 
 
 def vat_inside(gross_minor: int, rate_bp: int) -> int:

@@ -1,6 +1,21 @@
 """What happens in any process: tasks, visits, acts, money, cancelling. See `models.rules.sentences`."""
 
 PROCESS_EVENTS: dict[str, dict[str, str]] = {
+    "equipment_reserved": {
+        "en": "Equipment is reserved in stock: {serials}.",
+        "ru": "Оборудование зарезервировано на складе: {serials}.",
+        "kk": "Жабдық қоймада резервке қойылды: {serials}.",
+    },
+    "equipment_missing": {
+        "en": "Not in stock: {missing}. Procurement is asked to buy it.",
+        "ru": "Нет на складе: {missing}. Снабжению поставлена задача на закупку.",
+        "kk": "Қоймада жоқ: {missing}. Жабдықтау бөліміне сатып алу тапсырмасы берілді.",
+    },
+    "refused_for_good": {
+        "en": "This can't be done: {detail}",
+        "ru": "Выполнить невозможно: {detail}",
+        "kk": "Орындау мүмкін емес: {detail}",
+    },
     "invoice_issued": {
         "en": "Invoice {number} for {total} is issued; {outstanding} is to be paid by {due_on}.",
         "ru": "Выставлен счёт {number} на {total}; к оплате {outstanding} до {due_on}.",

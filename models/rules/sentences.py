@@ -9,13 +9,27 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from models.rules.accounting_sentences import ACCOUNTING_EVENTS
 from models.rules.billing_sentences import BILLING_EVENTS
 from models.rules.connection_sentences import CONNECTION_EVENTS
+from models.rules.disconnection_sentences import DISCONNECTION_EVENTS
+from models.rules.dunning_sentences import DUNNING_EVENTS
 from models.rules.money import tenge
 from models.rules.process_sentences import PROCESS_EVENTS
+from models.rules.reconciliation_sentences import RECONCILIATION_EVENTS
+from models.rules.tariff_change_sentences import TARIFF_CHANGE_EVENTS
 from models.rules.task_titles import TASK_TITLES
 
-EVENTS: dict[str, dict[str, str]] = {**PROCESS_EVENTS, **CONNECTION_EVENTS, **BILLING_EVENTS}
+EVENTS: dict[str, dict[str, str]] = {
+    **PROCESS_EVENTS,
+    **CONNECTION_EVENTS,
+    **DISCONNECTION_EVENTS,
+    **TARIFF_CHANGE_EVENTS,
+    **BILLING_EVENTS,
+    **ACCOUNTING_EVENTS,
+    **DUNNING_EVENTS,
+    **RECONCILIATION_EVENTS,
+}
 
 DEPARTMENTS: dict[str, dict[str, str]] = {
     "operator": {"en": "subscriber service", "ru": "Абонентский отдел", "kk": "Абонент бөлімі"},

@@ -39,6 +39,15 @@ def changed(
     return _joined(days)
 
 
+def cut(segments: Iterable[Segment], on: date) -> list[Segment]:
+    """The segments without the days from `on` on."""
+    return [
+        replace(segment, until_on=_earlier(segment.until_on, on))
+        for segment in sorted(segments, key=lambda one: one.from_on)
+        if segment.from_on < on
+    ]
+
+
 def covers(segments: Iterable[Segment], from_on: date, until_on: date | None) -> bool:
     """Whether the segments hold every day of [from_on, until_on)."""
     reached = from_on

@@ -18,6 +18,24 @@ class Template(StrEnum):
     VISIT_BOOKED = "visit_booked"
     VISIT_MOVED = "visit_moved"
     CONNECTED = "connected"
+    DISCONNECTION_INVOICE = "disconnection_invoice"
+    """What is to be paid before a service is dismantled."""
+    DISCONNECTION_REMINDER = "disconnection_reminder"
+    DISCONNECTION_CANCELLED = "disconnection_cancelled"
+    DISCONNECTION_STOPPED = "disconnection_stopped"
+    """The debt was paid: the service is on again."""
+    DISCONNECTED = "disconnected"
+    DISCONNECTED_OWING = "disconnected_owing"
+    """With what is still to be paid."""
+    TARIFF_CHANGE_DEBT = "tariff_change_debt"
+    """What is to be paid before the tariff changes."""
+    TARIFF_CHANGE_DEBT_REMINDER = "tariff_change_debt_reminder"
+    TARIFF_CHANGE_EXPIRED = "tariff_change_expired"
+    TARIFF_CHANGE_CANCELLED = "tariff_change_cancelled"
+    TARIFF_CHANGE_PLANNED = "tariff_change_planned"
+    TARIFF_CHANGED = "tariff_changed"
+    LOST_EQUIPMENT = "lost_equipment"
+    """The invoice for pieces that were not given back when others were mounted."""
     INVOICE_ISSUED = "invoice_issued"
     """The monthly invoice, with what advances left to pay of it."""
     TASK_ESCALATED = "task_escalated"
@@ -74,6 +92,102 @@ _TEXTS: dict[Template, dict[Language, str]] = {
         "болғаныңызға рақмет!",
         Language.EN: "Your service is connected, tariff {tariff}. Account number for payments: {account_no}. Thank "
         "you!",
+    },
+    Template.DISCONNECTION_INVOICE: {
+        Language.RU: "К оплате перед отключением: {sum}, до {due_on}. Оплатите в приложении банка по ИИН или номеру "
+        "лицевого счёта {account_no}.",
+        Language.KK: "Ажыратудың алдында төленуі тиіс: {sum}, төлеу мерзімі: {due_on}. Банк қосымшасында ЖСН немесе "
+        "{account_no} дербес шот нөмірі бойынша төлеңіз.",
+        Language.EN: "To be paid before disconnection: {sum}, due {due_on}. Pay in your bank's app by IIN or account "
+        "number {account_no}.",
+    },
+    Template.DISCONNECTION_REMINDER: {
+        Language.RU: "Перед отключением осталось оплатить {outstanding}, до {expires_on}. Оплата в приложении банка по "
+        "ИИН или лицевому счёту {account_no}.",
+        Language.KK: "Ажыратудың алдында тағы {outstanding} төлеу қажет, мерзімі: {expires_on}. Банк қосымшасында ЖСН "
+        "немесе {account_no} дербес шоты бойынша төлеңіз.",
+        Language.EN: "{outstanding} is still to be paid before disconnection, by {expires_on}. Pay in your bank's app "
+        "by IIN or account number {account_no}.",
+    },
+    Template.DISCONNECTION_CANCELLED: {
+        Language.RU: "Отключение отменено, услуга остаётся. Внесённые деньги, если они были, сохранены на вашем "
+        "лицевом счёте {account_no}.",
+        Language.KK: "Ажырату тоқтатылды, қызмет қалады. Төлеген ақшаңыз болса, ол {account_no} дербес шотыңызда "
+        "сақталды.",
+        Language.EN: "The disconnection was cancelled, your service stays. Anything you paid is kept on your account "
+        "{account_no}.",
+    },
+    Template.DISCONNECTION_STOPPED: {
+        Language.RU: "Долг оплачен, услуга снова включена. Лицевой счёт {account_no}. Спасибо!",
+        Language.KK: "Берешек төленді, қызмет қайта қосылды. Дербес шот: {account_no}. Рақмет!",
+        Language.EN: "Your debt is paid and your service is on again. Account {account_no}. Thank you!",
+    },
+    Template.DISCONNECTED: {
+        Language.RU: "Услуга отключена, первый день без неё: {date}. Лицевой счёт {account_no}. Спасибо, что были "
+        "с нами.",
+        Language.KK: "Қызмет ажыратылды, қызметсіз бірінші күн: {date}. Дербес шот: {account_no}. Бізбен бірге "
+        "болғаныңызға рақмет.",
+        Language.EN: "Your service is disconnected, the first day without it is {date}. Account {account_no}. Thank "
+        "you for having been with us.",
+    },
+    Template.DISCONNECTED_OWING: {
+        Language.RU: "Услуга отключена, первый день без неё: {date}. Осталось оплатить {sum}, до {due_on}: в "
+        "приложении банка по ИИН или номеру лицевого счёта {account_no}.",
+        Language.KK: "Қызмет ажыратылды, қызметсіз бірінші күн: {date}. Төленуі тиіс: {sum}, мерзімі: {due_on}. Банк "
+        "қосымшасында ЖСН немесе {account_no} дербес шот нөмірі бойынша төлеңіз.",
+        Language.EN: "Your service is disconnected, the first day without it is {date}. {sum} is still to be paid by "
+        "{due_on}, in your bank's app by IIN or account number {account_no}.",
+    },
+    Template.TARIFF_CHANGE_DEBT: {
+        Language.RU: "Чтобы сменить тариф, оплатите {sum} до {due_on}. Оплата в приложении банка по ИИН или лицевому "
+        "счёту {account_no}.",
+        Language.KK: "Тарифті ауыстыру үшін {sum} төлеңіз, мерзімі: {due_on}. Банк қосымшасында ЖСН немесе "
+        "{account_no} дербес шоты бойынша төлеңіз.",
+        Language.EN: "To change your tariff, please pay {sum} by {due_on}, in your bank's app by IIN or account number "
+        "{account_no}.",
+    },
+    Template.TARIFF_CHANGE_DEBT_REMINDER: {
+        Language.RU: "Смена тарифа ждёт оплаты: {outstanding}. Если оплата не поступит до {expires_on}, заявка будет "
+        "отменена. Оплата в приложении банка по ИИН или лицевому счёту {account_no}.",
+        Language.KK: "Тариф ауыстыру төлемді күтуде: {outstanding}. Төлем мерзімі: {expires_on}, одан кейін өтінім "
+        "жойылады. Банк қосымшасында ЖСН немесе {account_no} дербес шоты бойынша төлеңіз.",
+        Language.EN: "Your change of tariff waits for {outstanding}. If it is not paid by {expires_on}, the request "
+        "will be cancelled. Pay in your bank's app by IIN or account number {account_no}.",
+    },
+    Template.TARIFF_CHANGE_EXPIRED: {
+        Language.RU: "Заявка на смену тарифа отменена: оплата не поступила в срок. Тариф остаётся прежним.",
+        Language.KK: "Тариф ауыстыруға өтінім жойылды: төлем мерзімінде түспеді. Тариф бұрынғы күйінде қалады.",
+        Language.EN: "Your request for another tariff was cancelled: the payment did not arrive in time. Your tariff "
+        "stays as it is.",
+    },
+    Template.TARIFF_CHANGE_CANCELLED: {
+        Language.RU: "Смена тарифа отменена. Тариф остаётся прежним.",
+        Language.KK: "Тариф ауыстыру тоқтатылды. Тариф бұрынғы күйінде қалады.",
+        Language.EN: "The change of your tariff was cancelled. Your tariff stays as it is.",
+    },
+    Template.TARIFF_CHANGE_PLANNED: {
+        Language.RU: "Тариф «{tariff}» начнёт действовать {effective_on}: {fee} в месяц. Отменить смену можно до этого "
+        "дня.",
+        Language.KK: "«{tariff}» тарифі {effective_on} күнінен қолданылады: айына {fee}. Осы күнге дейін ауыстырудан "
+        "бас тартуға болады.",
+        Language.EN: "Tariff {tariff} takes effect on {effective_on}: {fee} a month. Until then you may change your "
+        "mind.",
+    },
+    Template.TARIFF_CHANGED: {
+        Language.RU: "С {effective_on} действует тариф «{tariff}»: {fee} в месяц. В следующем счёте за {month}: "
+        "{next}.",
+        Language.KK: "{effective_on} бастап «{tariff}» тарифі қолданылады: айына {fee}. Келесі шотта {month} үшін: "
+        "{next}.",
+        Language.EN: "Tariff {tariff} applies from {effective_on} on: {fee} a month. On the next invoice for {month}: "
+        "{next}.",
+    },
+    Template.LOST_EQUIPMENT: {
+        Language.RU: "К оплате за невозвращённое оборудование: {sum}, до {due_on}. Оплатите в приложении банка по ИИН "
+        "или номеру лицевого счёта {account_no}.",
+        Language.KK: "Қайтарылмаған жабдық үшін төлем: {sum}, төлеу мерзімі: {due_on}. Банк қосымшасында ЖСН немесе "
+        "{account_no} дербес шот нөмірі бойынша төлеңіз.",
+        Language.EN: "For equipment that was not returned: {sum}, due {due_on}. Pay in your bank's app by IIN or "
+        "account number {account_no}.",
     },
     Template.INVOICE_ISSUED: {
         Language.RU: "К оплате за услуги связи: {sum}, до {due_on}. Оплатите в приложении банка по ИИН или номеру "

@@ -1,10 +1,15 @@
 """All tables, so that whoever needs the metadata has them all registered."""
 
 from models.tables import (
+    balance_transfers,
+    bank_statements,
+    banks,
     billing,
     catalogue,
     crews,
+    disconnection,
     documents,
+    dunning,
     ledger,
     messages,
     network,
@@ -12,17 +17,24 @@ from models.tables import (
     payments,
     people,
     processes,
+    reconciliation,
     stock,
     subscriptions,
+    tariff_changes,
 )
 from models.tables.base import Base
 
 __all__ = [
     "Base",
+    "balance_transfers",
+    "bank_statements",
+    "banks",
     "billing",
     "catalogue",
     "crews",
+    "disconnection",
     "documents",
+    "dunning",
     "ledger",
     "messages",
     "network",
@@ -30,6 +42,8 @@ __all__ = [
     "payments",
     "people",
     "processes",
+    "reconciliation",
     "stock",
     "subscriptions",
+    "tariff_changes",
 ]

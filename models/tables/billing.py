@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.contracts.billing import BillingProblem, InvoiceKind
+from models.contracts.billing import BillingProblem, InvoiceKind, RecalculationKind
 from models.tables.base import Base, HasId, words
 
 
@@ -117,10 +117,14 @@ class BillingPartition(Base):
     invoiced_minor: Mapped[int | None]
     exceptions: Mapped[int | None]
     nothing_due: Mapped[int | None]
+    credited: Mapped[int | None]
+    """Accounts that got more back than they were charged, by credit notes."""
+    credited_minor: Mapped[int | None]
     __table_args__ = (
         CheckConstraint("last_number >= first_number", name="range_not_empty"),
         CheckConstraint(
-            "done_at IS NULL OR invoices + exceptions + nothing_due = accounts", name="every_account_is_accounted_for"
+            "done_at IS NULL OR invoices + exceptions + nothing_due + credited = accounts",
+            name="every_account_is_accounted_for",
         ),
     )
 
@@ -137,6 +141,51 @@ class BillingException(HasId, Base):
     __table_args__ = (UniqueConstraint("run_id", "account_id"),)
 
 
+class Recalculation(HasId, Base):
+    """What billing takes back, with the lines that say why, where they add up to less than an invoice can say.
+
+    Its credit notes take the sum out of earlier invoices; its lines say what it is for, and count as billed. A credit
+    note without one is a favour or a correction of accounting: what it takes back is not charged again.
+    """
+
+    __tablename__ = "recalculation"
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
+    process_id: Mapped[UUID] = mapped_column(ForeignKey("process.id"))
+    """The billing run, or the disconnection."""
+    kind: Mapped[RecalculationKind] = mapped_column(words(RecalculationKind))
+    issued_on: Mapped[date]
+    net_minor: Mapped[int]
+    vat_minor: Mapped[int]
+    total_minor: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (
+        UniqueConstraint("process_id", "account_id", "kind"),
+        CheckConstraint("net_minor + vat_minor = total_minor AND total_minor <= 0", name="total_is_the_sum"),
+    )
+
+
+class RecalculationLine(HasId, Base):
+    """One line of a recalculation, in the words of an invoice's."""
+
+    __tablename__ = "recalculation_line"
+    recalculation_id: Mapped[UUID] = mapped_column(ForeignKey("recalculation.id"))
+    line_no: Mapped[int]
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscription.id"))
+    service_month_on: Mapped[date]
+    charge_id: Mapped[UUID | None] = mapped_column(ForeignKey("charge.id"))
+    description: Mapped[str]
+    formula: Mapped[str]
+    vat_rate_bp: Mapped[int]
+    net_minor: Mapped[int]
+    vat_minor: Mapped[int]
+    total_minor: Mapped[int]
+    __table_args__ = (
+        CheckConstraint("net_minor + vat_minor = total_minor", name="total_is_the_sum"),
+        Index("uq_recalculation_line_recalculation_id_line_no", "recalculation_id", "line_no", unique=True),
+        Index("ix_recalculation_line_billed", "subscription_id", "service_month_on"),
+    )
+
+
 class CreditNote(HasId, Base):
     """Takes back an invoice, whole or in part."""
 
@@ -148,6 +197,8 @@ class CreditNote(HasId, Base):
     vat_minor: Mapped[int]
     total_minor: Mapped[int]
     reason: Mapped[str]
+    recalculation_id: Mapped[UUID | None] = mapped_column(ForeignKey("recalculation.id"), index=True)
+    """What billing gives back by it; none for a credit note of accounting."""
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
     request_sha256: Mapped[bytes | None]
     created_by: Mapped[str]
@@ -171,4 +222,24 @@ class CreditNoteLine(HasId, Base):
     __table_args__ = (
         CheckConstraint("net_minor + vat_minor = total_minor", name="total_is_the_sum"),
         Index("uq_credit_note_line_credit_note_id_line_no", "credit_note_id", "line_no", unique=True),
+    )
+
+
+class WriteOff(HasId, Base):
+    """What of an invoice nobody will pay any more; a negative amount takes an earlier one back."""
+
+    __tablename__ = "write_off"
+    key: Mapped[str]
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoice.id"), index=True)
+    amount_minor: Mapped[int]
+    reason: Mapped[str]
+    approved_by: Mapped[str | None]
+    """Whoever decided it; none where a debt is owed again."""
+    written_on: Mapped[date]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (
+        UniqueConstraint("key", "invoice_id"),
+        CheckConstraint("amount_minor <> 0", name="amount_not_zero"),
+        CheckConstraint("amount_minor < 0 OR approved_by IS NOT NULL", name="approved_by_somebody"),
     )

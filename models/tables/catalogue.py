@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.contracts.catalogue import Charging, VatMode
+from models.contracts.stock import EquipmentKind
 from models.tables.base import Base, HasId, words
 
 
@@ -23,10 +24,32 @@ class Tariff(HasId, Base):
     first_period_upfront: Mapped[bool]
     """Whether the first month's fee stands on the connection invoice."""
     network_profile: Mapped[str]
+    speed_mbps: Mapped[int | None]
+    """What the port has to carry; none where any port will do."""
     vat_mode: Mapped[VatMode] = mapped_column(words(VatMode), server_default="included")
     """Of the monthly fee; the connection fee always holds its VAT."""
     active: Mapped[bool] = mapped_column(server_default=text("true"))
-    __table_args__ = (CheckConstraint("connection_fee_minor >= 0", name="fee_not_negative"),)
+    __table_args__ = (
+        CheckConstraint("connection_fee_minor >= 0", name="fee_not_negative"),
+        CheckConstraint("speed_mbps > 0", name="speed_positive"),
+    )
+
+
+class TariffEquipment(Base):
+    """A model of equipment that a tariff works with.
+
+    Of each kind that a tariff names, the subscriber needs a piece of one of its models; of other kinds, none.
+    """
+
+    __tablename__ = "tariff_equipment"
+    tariff_id: Mapped[UUID] = mapped_column(ForeignKey("tariff.id"), primary_key=True)
+    sku: Mapped[str] = mapped_column(ForeignKey("equipment_model.sku"), primary_key=True)
+    place: Mapped[int]
+    """The first of a kind is the one that is mounted; the others do where they are mounted already."""
+    __table_args__ = (
+        UniqueConstraint("tariff_id", "place"),
+        CheckConstraint("place > 0", name="place_positive"),
+    )
 
 
 class TariffPrice(HasId, Base):
@@ -62,6 +85,7 @@ class EquipmentModel(Base):
     __tablename__ = "equipment_model"
     sku: Mapped[str] = mapped_column(primary_key=True)
     title: Mapped[str]
+    kind: Mapped[EquipmentKind] = mapped_column(words(EquipmentKind), server_default="other")
     price_minor: Mapped[int]
     __table_args__ = (CheckConstraint("price_minor >= 0", name="price_not_negative"),)
 

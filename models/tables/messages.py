@@ -30,6 +30,8 @@ class Message(HasId, Base):
     not_before: Mapped[datetime] = mapped_column(server_default=func.now())
     unless_paid_invoice_id: Mapped[UUID | None] = mapped_column(ForeignKey("invoice.id"))
     """A reminder: withdrawn instead of sent once this invoice is settled."""
+    unless_over_episode_id: Mapped[UUID | None] = mapped_column(ForeignKey("dunning_episode.process_id"))
+    """A step of dunning: withdrawn instead of sent once this episode is over, or nothing is owed any more."""
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
     error_code: Mapped[str | None]

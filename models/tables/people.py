@@ -1,13 +1,14 @@
 """Who acts and who is served: staff and their departments, subscribers and their accounts."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Sequence, Text, func, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Sequence, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.contracts.people import Language, Role
+from models.contracts.people import Language, Role, Segment
+from models.rules.allocation import AllocationRule
 from models.tables.base import Base, HasId, words
 
 account_no_sequence = Sequence("account_no_seq", metadata=Base.metadata, start=100001)
@@ -35,18 +36,6 @@ class Staff(HasId, Base):
     active: Mapped[bool] = mapped_column(server_default=text("true"))
 
 
-class Bank(HasId, Base):
-    """A bank that asks debts and reports payments: HTTP Basic and an address allow-list."""
-
-    __tablename__ = "bank"
-    code: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str]
-    username: Mapped[str] = mapped_column(unique=True)
-    password_sha256: Mapped[bytes]
-    allowed_networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    active: Mapped[bool] = mapped_column(server_default=text("true"))
-
-
 class Subscriber(HasId, Base):
     """A person who is served, known by their IIN."""
 
@@ -55,6 +44,7 @@ class Subscriber(HasId, Base):
     full_name: Mapped[str]
     phone: Mapped[str]
     language: Mapped[Language] = mapped_column(words(Language))
+    segment: Mapped[Segment] = mapped_column(words(Segment), server_default="individual")
     premises_id: Mapped[UUID | None] = mapped_column(ForeignKey("premises.id"))
     sms_opt_out_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -81,3 +71,16 @@ class Account(HasId, Base):
     subscriber_id: Mapped[UUID] = mapped_column(ForeignKey("subscriber.id"), index=True)
     currency: Mapped[str] = mapped_column(server_default="KZT")
     opened_on: Mapped[date]
+    allocation_rule: Mapped[AllocationRule] = mapped_column(words(AllocationRule), server_default="oldest_due")
+
+
+class AccountChange(HasId, Base):
+    """Who changed what of an account, and why."""
+
+    __tablename__ = "account_change"
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
+    changed: Mapped[dict[str, Any]]
+    """By field: the value before and the value after."""
+    reason: Mapped[str]
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime]

@@ -19,6 +19,8 @@ class StockItem(HasId, Base):
     state: Mapped[StockState] = mapped_column(words(StockState), server_default="in_stock")
     subscription_id: Mapped[UUID | None] = mapped_column(ForeignKey("subscription.id"), index=True)
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    first_used_at: Mapped[datetime | None]
+    """When it was first mounted at a subscriber's: from then on it loses its value."""
     __table_args__ = (
         CheckConstraint(
             "(state IN ('reserved', 'installed')) = (subscription_id IS NOT NULL)",

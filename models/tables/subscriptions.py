@@ -23,7 +23,10 @@ class Subscription(HasId, Base):
     """First day that is charged."""
     active_to: Mapped[date | None]
     """First day that is no longer charged."""
+    ending_on: Mapped[date | None]
+    """The same day as a final invoice has it, from its issue until the service has ended or goes on after all."""
     __table_args__ = (
+        CheckConstraint("ending_on IS NULL OR status IN ('active', 'suspended')", name="ending_while_it_lasts"),
         CheckConstraint("(status IN ('pending', 'cancelled')) = (active_from IS NULL)", name="charged_from_activation"),
         CheckConstraint("(status = 'terminated') = (active_to IS NOT NULL)", name="ends_with_termination"),
         Index(

@@ -1,0 +1,221 @@
+"""Dunning: from an overdue debt to its payment, or to the disconnection of the service."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from workflows.staff_process import OUTAGE_RETRIES, OUTSIDE_WITHIN, Cancelled, StaffProcess
+
+with workflow.unsafe.imports_passed_through():
+    from activities.dunning import DunningActivities, DunningRoundActivities
+    from models.contracts.dunning_process import CallWanted, DailyRound, DunningInput, Look, RoundInput, RoundPart
+    from models.contracts.dunning_words import DunningStage, Ending
+    from models.contracts.engine import DUNNING, LOOK_AGAIN, OPEN_DUNNING, PAYMENT_RECEIVED
+    from models.contracts.processes import PROCESS_ACTOR, ProcessKind, ProcessOutcome, ProcessStatus, TaskKind
+    from models.contracts.steps import ClosingStep, ProcessStep
+
+PART_WITHIN = timedelta(minutes=10)
+ALIVE_WITHIN = timedelta(seconds=15)
+
+
+@workflow.defn(name=DUNNING)
+class Dunning(StaffProcess):
+    """One for each debt. It looks at the facts, does what is due, and sleeps until something may have changed.
+
+    What is done and when, the ladder's rules decide in each look, in one transaction. The network follows, and a
+    department calls, beside the ladder: neither holds it up, least of all a payment that gives the service back.
+    """
+
+    @workflow.init
+    def __init__(self, order: DunningInput) -> None:
+        super().__init__()
+        self._order = order
+        self._news = 0
+        self._switches_wanted = 0
+        self._switches_done = 0
+        self._called: set[UUID] = set()
+        self._calls: list[asyncio.Task[None]] = []
+        self._is_over = False
+        self._opened[TaskKind.CALL_DEBTOR] = order.calls_made
+
+    @workflow.run
+    async def run(self, order: DunningInput) -> ProcessOutcome:
+        """Carry the debt to its end."""
+        self.begin(
+            order.process_id, ProcessKind.DUNNING, subscriber_id=order.subscriber_id, account_no=order.account_no
+        )
+        network = asyncio.create_task(self._let_network_follow())
+        try:
+            last = await self._climb()
+        except Cancelled as wish:
+            last = await self._cancel(wish)
+        except (asyncio.CancelledError, ActivityError) as failure:
+            if not is_cancelled_exception(failure):
+                raise
+            # «Request cancellation» in the Temporal UI is the same wish, said otherwise.
+            last = await self._cancel(Cancelled("cancelled in the Temporal UI"))
+        self._is_over, self._cancellable = True, False
+        await asyncio.gather(network, *self._calls)
+        status = ProcessStatus.CANCELLED if last.ended_as is Ending.CANCELLED else ProcessStatus.COMPLETED
+        self.end(status, DunningStage.CLOSED)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return ProcessOutcome(process_id=order.process_id, status=status)
+
+    async def _climb(self) -> Look:
+        """Look, and look again whenever something may have changed, until the episode has ended."""
+        self.stand_in(DunningStage.DUE, waiting_for="payment")
+        seen, wakes_at = 0, self._order.wakes_at
+        while True:
+            await self._until_news(seen, wakes_at)
+            seen = self._news
+            look: Look = await self.step(DunningActivities.look, self._now(), summary="look at the debt")
+            self._follow(look)
+            if look.ended_as is not None:
+                return look
+            wakes_at = look.wakes_at
+            if workflow.info().is_continue_as_new_suggested() and self._is_at_rest(seen):
+                await self._go_on_in_a_new_history(wakes_at)
+
+    async def _until_news(self, seen: int, wakes_at: datetime | None) -> None:
+        within = None if wakes_at is None else max(wakes_at - workflow.now(), timedelta(0))
+        if within == timedelta(0):
+            self._stop_if_cancelled()
+            return
+        with suppress(TimeoutError):
+            await self.until(lambda: self._news > seen, within=within, summary="until the next step is due")
+
+    def _follow(self, look: Look) -> None:
+        """Show where it stands, and have done beside the ladder what the look asks for."""
+        waiting_for = None if look.ended_as else look.waits_for or "payment"
+        if look.stage != self._stage and look.ended_as is None:
+            self.stand_in(look.stage, waiting_for=waiting_for)
+        self._waiting_for = waiting_for
+        if look.is_network_behind:
+            self._switches_wanted += 1
+        for call in look.calls:
+            if call.step_id not in self._called:
+                self._called.add(call.step_id)
+                self._calls.append(asyncio.create_task(self._call(call)))
+
+    async def _call(self, call: CallWanted) -> None:
+        """Have the subscriber called; the ladder does not wait for it."""
+        facts = {"step_id": str(call.step_id), "debt_minor": call.debt_minor}
+        with suppress(Cancelled):
+            await self.staff_task(
+                TaskKind.CALL_DEBTOR, stage=None, within=call.within, facts=facts, or_when=lambda: self._is_over
+            )
+        self._news += 1
+
+    async def _let_network_follow(self) -> None:
+        """Have the network do what the database says, whenever that has changed.
+
+        An earlier call that hangs is left to itself: whichever call is last makes sure that the network is as wanted.
+        """
+        while True:
+            await workflow.wait_condition(lambda: self._switches_wanted > self._switches_done or self._is_over)
+            if self._switches_wanted == self._switches_done:
+                return
+            wanted = self._switches_wanted
+            handle = workflow.start_activity_method(
+                DunningActivities.let_network_follow, self._now(), start_to_close_timeout=OUTSIDE_WITHIN,
+                retry_policy=OUTAGE_RETRIES, summary="let the network follow",
+                cancellation_type=workflow.ActivityCancellationType.ABANDON,
+            )  # fmt: skip
+            await workflow.wait_condition(_either(handle.done, self._switched_after(wanted)))
+            if handle.done():
+                await handle
+                self._switches_done = wanted
+            else:
+                handle.cancel()
+                with suppress(ActivityError, asyncio.CancelledError):
+                    await handle
+
+    def _switched_after(self, seen: int) -> Callable[[], bool]:
+        return lambda: self._switches_wanted > seen
+
+    async def _cancel(self, wish: Cancelled) -> Look:
+        """Somebody wants no dunning: what it took is given back, and the debts of today are not dunned any more."""
+        await self.give_back(self._now)
+        request = wish.request
+        closing = ClosingStep(
+            process_id=self._order.process_id,
+            at=workflow.now(),
+            actor=PROCESS_ACTOR if request is None else request.actor,
+            request_id=None if request is None else request.request_id,
+            reason=(request.reason if request is not None else None) or wish.reason,
+        )
+        look: Look = await self.step(DunningActivities.cancel, closing, summary="end dunning, give the service back")
+        self._follow(look)
+        return look
+
+    def _is_at_rest(self, seen: int) -> bool:
+        return (
+            self._news == seen
+            and self._switches_wanted == self._switches_done
+            and all(done is not None for done in self._tasks.values())
+            and workflow.all_handlers_finished()
+        )
+
+    async def _go_on_in_a_new_history(self, wakes_at: datetime | None) -> None:
+        calls_made = self._opened[TaskKind.CALL_DEBTOR]
+        workflow.continue_as_new(self._order.model_copy(update={"wakes_at": wakes_at, "calls_made": calls_made}))
+
+    def _now(self) -> ProcessStep:
+        return ProcessStep(process_id=self._order.process_id, at=workflow.now())
+
+    @workflow.signal(name=PAYMENT_RECEIVED, description="The ledger has money for this account, or has it no more")
+    def payment_received(self, *_: Any) -> None:
+        """Look at the ledger, which alone knows the sum."""
+        self._news += 1
+
+    @workflow.signal(name=LOOK_AGAIN, description="A promise, dispute, exclusion or hold has changed")
+    def look_again(self, *_: Any) -> None:
+        """Look at the facts."""
+        self._news += 1
+
+
+def _either(one: Callable[[], bool], other: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: one() or other()
+
+
+@workflow.defn(name=OPEN_DUNNING)
+class OpenDunning:
+    """The daily round: what the schedule starts. New debts get a process each, in batches."""
+
+    @workflow.run
+    async def run(self) -> DailyRound:
+        """Go through all accounts that owe."""
+        await self._part(DunningRoundActivities.begin_round, 0, "Decide promises that are over")
+        woken = await self._all(DunningRoundActivities.wake_part, "Wake episodes after account")
+        opened = await self._all(DunningRoundActivities.open_part, "Open episodes after account")
+        return DailyRound(woken=sum(part.woken for part in woken), opened=sum(part.opened for part in opened))
+
+    async def _all(self, activity: Callable[..., Any], summary: str) -> list[RoundPart]:
+        parts: list[RoundPart] = []
+        after: int | None = 0
+        while after is not None:
+            part = await self._part(activity, after, f"{summary} {after}")
+            parts.append(part)
+            after = part.next_number
+        return parts
+
+    async def _part(self, activity: Callable[..., Any], after: int, summary: str) -> RoundPart:
+        part: RoundPart = await workflow.execute_activity_method(
+            activity,
+            RoundInput(after_number=after, at=workflow.now()),
+            start_to_close_timeout=PART_WITHIN,
+            heartbeat_timeout=ALIVE_WITHIN,
+            retry_policy=OUTAGE_RETRIES,
+            summary=summary,
+        )
+        return part
+
+
+WORKFLOWS = [Dunning]
+DAILY_WORKFLOWS = [OpenDunning]
