@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from activities import bank_terms, policies
 from activities.outbox import start_workflow
-from activities.processes import enter_stage, tell
+from activities.processes import close, enter_stage, tell
 from models.contracts.engine import PROCESSES_QUEUE, RECONCILIATION
 from models.contracts.processes import SCHEDULE_ACTOR, ProcessKind, ProcessStatus
 from models.contracts.reconciliation import ReconciliationTerms
@@ -72,6 +72,21 @@ def open_day(
     return day, True
 
 
+def day_at_work(session: Session, bank_code: str, day_on: date) -> Process | None:
+    """The process of a bank's day that has not ended."""
+    name = _name(bank_code, day_on)
+    return session.scalar(select(Process).where(Process.sole_key == name, Process.status == ProcessStatus.OPEN))
+
+
+def close_lost_day(session: Session, process_id: UUID, *, at: datetime) -> None:
+    """Write down the end of a process that was ended from outside, unless it wrote one itself meanwhile."""
+    process = session.get_one(Process, process_id, with_for_update=True)
+    if process.status is ProcessStatus.OPEN:
+        tell(session, process_id, "bank_day_lost", at=at)
+        enter_stage(session, process_id, ReconciliationStage.CLOSED, at=at)
+        close(session, process_id, ProcessStatus.FAILED, at=at, reason="terminated")
+
+
 def open_missed_days(session: Session, *, at: datetime, zone: ZoneInfo) -> list[UUID]:
     """Open all days up to yesterday that no process has looked at, of all banks that are reconciled.
 
@@ -99,7 +114,7 @@ def _process(
 ) -> tuple[Process, ReconciliationPolicy]:
     policy = policies.newest(session, ProcessKind.RECONCILIATION)
     process_id = session.scalars(select(func.uuidv7())).one()
-    name = f"reconciliation/{bank.code}/{day_on.isoformat()}"
+    name = _name(bank.code, day_on)
     process = Process(
         # The engine keeps a name for ever: processes after the first are told apart by their ids.
         id=process_id, kind=ProcessKind.RECONCILIATION, workflow_id=f"{name}/{process_id}" if again else name,
@@ -112,6 +127,10 @@ def _process(
     event = "bank_day_opened_again" if again else "bank_day_opened"
     tell(session, process.id, event, at=at, actor=actor, facts={"bank": bank.name, "day_on": day_on.isoformat()})
     return process, ReconciliationPolicy() if policy is None else ReconciliationPolicy.model_validate(policy.body)
+
+
+def _name(bank_code: str, day_on: date) -> str:
+    return f"reconciliation/{bank_code}/{day_on.isoformat()}"
 
 
 def _moment(day: date, clock: time, zone: ZoneInfo) -> datetime:

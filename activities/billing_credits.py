@@ -15,10 +15,9 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from activities import credit_notes
 from activities.billing_issue import LINE_ORDER
 from activities.billing_lines import WORDED, scanning
-from activities.credit_notes import CreditableLine, Draft
+from activities.credit_note_issuing import CreditableLine, Draft, Part, issue_all
 from models.contracts.billing import RecalculationKind
 from models.rules.crediting import OpenLine, give_back
 
@@ -67,7 +66,7 @@ class GivingBack:
 
     account_id: UUID
     amount_minor: int
-    parts: Mapping[UUID, Sequence[credit_notes.Part]]
+    parts: Mapping[UUID, Sequence[Part]]
 
     @property
     def covered_minor(self) -> int:
@@ -140,4 +139,4 @@ def issue(
         for one in planned
         for invoice_id, parts in one.parts.items()
     ]  # fmt: skip
-    credit_notes.issue_all(session, drafts, on=issued_on, actor=actor)
+    issue_all(session, drafts, on=issued_on, actor=actor)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,11 +15,11 @@ from activities.processes import enter_stage, tell
 from models.contracts.bank import PaymentReceived
 from models.contracts.clarification import ClarificationInput, ClarificationPolicy, ClarificationStage, Question
 from models.contracts.engine import CLARIFICATION, PAYMENT_RECEIVED, PROCESSES_QUEUE
-from models.contracts.processes import PROCESS_ACTOR, ProcessKind, ProcessStatus
+from models.contracts.processes import PROCESS_ACTOR, ProcessKind, ProcessStatus, TaskStatus
 from models.tables.banks import Bank
 from models.tables.payments import Clarification, Payment
 from models.tables.people import Account
-from models.tables.processes import Process
+from models.tables.processes import Process, Task
 
 
 def open_clarification(
@@ -80,11 +80,15 @@ def open_clarification(
 
 
 def tell_of(session: Session, payment_ids: Sequence[UUID]) -> None:
-    """Tell whoever has asked about these payments that something became of them."""
+    """Tell whoever has asked about these payments that something became of them.
+
+    Whoever has their answer is about to end, and the news would only get in their way.
+    """
+    is_answered = exists().where(Task.process_id == Process.id, Task.status == TaskStatus.DONE)
     asked = session.execute(
         select(Process.workflow_id, Clarification.payment_id)
         .join(Clarification, Clarification.process_id == Process.id)
-        .where(Clarification.payment_id.in_(payment_ids), Process.status == ProcessStatus.OPEN)
+        .where(Clarification.payment_id.in_(payment_ids), Process.status == ProcessStatus.OPEN, ~is_answered)
         .order_by(Process.workflow_id)
     )
     for workflow_id, payment_id in asked:

@@ -56,6 +56,24 @@ REVERSED_ELSEWHERE: Final = f"""
 """
 
 
+# Somebody is known by the number that the registry names, and what stands of the transaction is for others; unless the
+# bank named them so when it reported the payment.
+_MISDIRECTED: Final = """
+    EXISTS (
+        SELECT FROM (
+            SELECT (SELECT id FROM account WHERE account_no = theirs.subscriber) AS account_id,
+                   (SELECT id FROM subscriber WHERE iin = theirs.subscriber) AS subscriber_id
+        ) AS payee
+        WHERE (payee.account_id IS NOT NULL OR payee.subscriber_id IS NOT NULL)
+          AND (SELECT bool_and((owner.id = payee.account_id OR owner.subscriber_id = payee.subscriber_id
+                                OR payment.named_account_no = theirs.subscriber
+                                OR payment.named_iin = theirs.subscriber) IS NOT TRUE)
+               FROM payment LEFT JOIN account AS owner ON owner.id = payment.account_id
+               WHERE payment.bank_id = :bank_id AND payment.txn_id = theirs.txn_id AND payment.status <> 'reversed')
+    )
+"""
+
+
 def _found(one_transaction: str) -> str:
     """The statement that finds the differences of a day; `one_transaction` narrows it to one."""
     return f"""
@@ -68,33 +86,22 @@ def _found(one_transaction: str) -> str:
             SELECT txn_id, CAST(sum(amount_minor) AS bigint) AS amount_minor
             FROM ({EVENTS}) AS event WHERE true {one_transaction}
             GROUP BY txn_id
-        ), payee AS (
-            SELECT theirs.txn_id, account.id AS account_id, person.id AS subscriber_id
-            FROM theirs
-            LEFT JOIN account ON account.account_no = theirs.subscriber
-            LEFT JOIN subscriber AS person ON person.iin = theirs.subscriber
         ), unequal AS (
+            -- One join of both sides, which the database can only do by hash or merge; all else is looked up row by row:
+            -- statistics of rows that have just come in would mislead it.
             SELECT coalesce(theirs.txn_id, ours.txn_id) AS txn_id, theirs.amount_minor AS registry_minor,
-                   ours.amount_minor AS posted_minor, theirs.subscriber, false AS is_misdirected
+                   ours.amount_minor AS posted_minor, theirs.subscriber,
+                   coalesce(theirs.amount_minor, 0) = coalesce(ours.amount_minor, 0) AS is_misdirected
             FROM theirs FULL JOIN ours ON ours.txn_id = theirs.txn_id
             WHERE coalesce(theirs.amount_minor, 0) <> coalesce(ours.amount_minor, 0)
-            UNION ALL
-            SELECT theirs.txn_id, theirs.amount_minor, ours.amount_minor, theirs.subscriber, true
-            FROM theirs JOIN ours ON ours.txn_id = theirs.txn_id AND ours.amount_minor = theirs.amount_minor
-            JOIN payee ON payee.txn_id = theirs.txn_id
-            WHERE theirs.amount_minor > 0 AND (payee.account_id IS NOT NULL OR payee.subscriber_id IS NOT NULL)
-              AND (SELECT bool_and((owner.id = payee.account_id OR owner.subscriber_id = payee.subscriber_id
-                                    OR payment.named_account_no = theirs.subscriber
-                                    OR payment.named_iin = theirs.subscriber) IS NOT TRUE)
-                   FROM payment LEFT JOIN account AS owner ON owner.id = payment.account_id
-                   WHERE payment.bank_id = :bank_id AND payment.txn_id = theirs.txn_id
-                     AND payment.status <> 'reversed')
+               OR (theirs.amount_minor > 0 AND {_MISDIRECTED})
         ), known AS (
             SELECT unequal.*, books.*,
                    coalesce(unequal.registry_minor, 0) - coalesce(unequal.posted_minor, 0) AS delta_minor,
-                   coalesce(payee.account_id, (SELECT id FROM account WHERE subscriber_id = payee.subscriber_id
-                                               ORDER BY number LIMIT 1)) AS account_id
-            FROM unequal LEFT JOIN payee ON payee.txn_id = unequal.txn_id,
+                   coalesce((SELECT id FROM account WHERE account_no = unequal.subscriber),
+                            (SELECT account.id FROM account JOIN subscriber ON subscriber.id = account.subscriber_id
+                             WHERE subscriber.iin = unequal.subscriber ORDER BY account.number LIMIT 1)) AS account_id
+            FROM unequal,
             LATERAL (
                 SELECT count(*) AS parts,
                        (array_agg(id ORDER BY status = 'reversed', part DESC))[1] AS payment_id,
@@ -154,10 +161,9 @@ COMPARE: Final = text(
     f"""
     {_found("")}
     , gone AS (
-        UPDATE reconciliation_difference AS difference SET status = 'vanished', closed_at = :at
+        UPDATE reconciliation_difference SET status = 'vanished', closed_at = :at
         WHERE reconciliation_id = :reconciliation_id AND status IN ('open', 'left')
-          AND NOT EXISTS (SELECT FROM told WHERE told.txn_id = difference.txn_id
-                          AND told.fingerprint = difference.fingerprint)
+          AND (txn_id, fingerprint) NOT IN (SELECT told.txn_id, told.fingerprint FROM told)
     )
     INSERT INTO reconciliation_difference
         (reconciliation_id, txn_id, kind, fingerprint, registry_minor, posted_minor, standing_minor, payment_id,

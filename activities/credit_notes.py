@@ -3,25 +3,30 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from activities import ledger, overpayments, settlement
-from activities.ledger import Posting
-from activities.numbering import next_numbers
-from models.contracts.billing import CreditNoteLineView, CreditNoteView, NewCreditNote
-from models.contracts.ledger import Chart
+from activities import settlement
+from activities.credit_note_issuing import CREDIT_NOTE_DOCUMENT, CreditableLine, Draft, Part, issue_all
+from models.contracts.billing import CreditNoteLineView, CreditNoteView, NewCreditNote, ReckoningLine
 from models.contracts.money import kzt
 from models.contracts.refusals import Refusal, conflict, forbidden, invalid, not_found
-from models.rules.crediting import split_over_lines, vat_of_part
+from models.rules.crediting import split_over_lines
 from models.rules.money import tenge
-from models.tables.billing import CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from models.tables.billing import CreditNote, CreditNoteLine, Invoice, InvoiceLine, RecalculationLine
 
-CREDIT_NOTE_DOCUMENT = "credit_note"
+__all__ = [
+    "CREDIT_NOTE_DOCUMENT",
+    "credit_invoice",
+    "credited_of_lines",
+    "issue",
+    "rest_of",
+    "unknown_invoice",
+    "views",
+]
 
 
 def credit_invoice(
@@ -46,7 +51,7 @@ def credit_invoice(
     return _issued(session, draft, on=on, actor=actor)
 
 
-def rest_of(session: Session, invoice_id: UUID) -> list["Part"]:
+def rest_of(session: Session, invoice_id: UUID) -> list[Part]:
     """What is left of an invoice, line by line."""
     return [line.part(line.left_minor) for line in _left_of_lines(session, invoice_id) if line.left_minor]
 
@@ -108,53 +113,34 @@ def views(session: Session, notes: Sequence[CreditNote]) -> list[CreditNoteView]
                 vat=kzt(line.vat_minor), total=kzt(line.total_minor),
             )
         )  # fmt: skip
+    reckonings = _reckonings(session, {note.recalculation_id for note in notes if note.recalculation_id is not None})
     return [
         CreditNoteView(
             id=note.id, number=note.number, invoice_id=note.invoice_id, issued_on=note.issued_on,
             net=kzt(note.net_minor), vat=kzt(note.vat_minor), total=kzt(note.total_minor), reason=note.reason,
             created_by=note.created_by, lines=lines[note.id],
+            reckoning=[] if note.recalculation_id is None else reckonings[note.recalculation_id],
         )
         for note in notes
     ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Part:
-    """What is taken back of one line."""
-
-    line_no: int
-    vat_rate_bp: int
-    vat_minor: int
-    total_minor: int
-
-    @property
-    def net_minor(self) -> int:
-        """Without VAT."""
-        return self.total_minor - self.vat_minor
-
-
-@dataclass(frozen=True)
-class CreditableLine:
-    """A line of an invoice and what earlier credit notes took back of it."""
-
-    line_no: int
-    vat_rate_bp: int
-    vat_minor: int
-    total_minor: int
-    credited_minor: int
-
-    @property
-    def left_minor(self) -> int:
-        """What is not credited yet."""
-        return self.total_minor - self.credited_minor
-
-    def part(self, amount_minor: int) -> Part:
-        """So much of it, with the VAT in that."""
-        vat_minor = vat_of_part(
-            amount_minor, before_minor=self.credited_minor, line_total_minor=self.total_minor,
-            line_vat_minor=self.vat_minor,
+def _reckonings(session: Session, recalculation_ids: set[UUID]) -> dict[UUID, list[ReckoningLine]]:
+    found: dict[UUID, list[ReckoningLine]] = {recalculation_id: [] for recalculation_id in recalculation_ids}
+    if not found:
+        return found
+    for line in session.scalars(
+        select(RecalculationLine)
+        .where(RecalculationLine.recalculation_id.in_(recalculation_ids))
+        .order_by(RecalculationLine.line_no)
+    ):
+        found[line.recalculation_id].append(
+            ReckoningLine(
+                description=line.description, formula=line.formula, vat_rate_percent=line.vat_rate_bp / 100,
+                net=kzt(line.net_minor), vat=kzt(line.vat_minor), total=kzt(line.total_minor),
+            )
         )  # fmt: skip
-        return Part(self.line_no, self.vat_rate_bp, vat_minor, amount_minor)
+    return found
 
 
 def _fingerprint(invoice_id: UUID, order: NewCreditNote) -> bytes:
@@ -255,20 +241,6 @@ def _more_than_left(invoice: Invoice, left_minor: int) -> Refusal:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """A credit note to be issued, and why; `because` is what its transfers say, the same for all of a batch."""
-
-    account_id: UUID
-    invoice_id: UUID
-    parts: Sequence[Part]
-    reason: str
-    because: str
-    recalculation_id: UUID | None = None
-    idempotency_key: str | None = None
-    request_sha256: bytes | None = None
-
-
 def _draft(
     invoice: Invoice,
     parts: Sequence[Part],
@@ -288,77 +260,3 @@ def _draft(
 def _issued(session: Session, draft: Draft, *, on: date, actor: str) -> CreditNote:
     [note_id] = issue_all(session, [draft], on=on, actor=actor)
     return session.get_one(CreditNote, note_id)
-
-
-def issue_all(session: Session, drafts: Sequence[Draft], *, on: date, actor: str) -> list[UUID]:
-    """Issue credit notes, at most one of an invoice, in a fixed number of statements; answers their ids.
-
-    What was paid beyond what is left of an invoice becomes an advance, and covers what else its account owes. The
-    accounts must be locked.
-    """
-    if not drafts:
-        return []
-    ids = list(session.scalars(select(func.uuidv7()).select_from(func.generate_series(1, len(drafts)))))
-    first_number = next_numbers(session, CREDIT_NOTE_DOCUMENT, on.year, len(drafts))
-    notes = [
-        {
-            "id": note_id,
-            "number": f"КН-{on.year}-{first_number + place:06d}",
-            "invoice_id": draft.invoice_id,
-            "issued_on": on,
-            **_sums(draft.parts),
-            "reason": draft.reason,
-            "recalculation_id": draft.recalculation_id,
-            "created_by": actor,
-            "idempotency_key": draft.idempotency_key,
-            "request_sha256": draft.request_sha256,
-        }
-        for place, (note_id, draft) in enumerate(zip(ids, drafts, strict=True))
-    ]
-    session.execute(insert(CreditNote), notes)
-    columns = ("line_no", "vat_rate_bp", "net_minor", "vat_minor", "total_minor")
-    session.execute(
-        insert(CreditNoteLine),
-        [
-            {"credit_note_id": note_id} | {column: getattr(part, column) for column in columns}
-            for note_id, draft in zip(ids, drafts, strict=True)
-            for part in draft.parts
-        ],
-    )
-    issued = dict(zip(ids, drafts, strict=True))
-    ledger.post_all(
-        session, [posting for note_id, draft in issued.items() for posting in _postings(note_id, draft, on)]
-    )
-    account_of = {draft.invoice_id: draft.account_id for draft in drafts}
-    overpayments.release(session, account_of, reason=drafts[0].because, on=on, actor=actor)
-    return ids
-
-
-def _sums(parts: Sequence[Part]) -> dict[str, int]:
-    return {
-        "net_minor": sum(part.net_minor for part in parts),
-        "vat_minor": sum(part.vat_minor for part in parts),
-        "total_minor": sum(part.total_minor for part in parts),
-    }
-
-
-def _postings(note_id: UUID, draft: Draft, on: date) -> list[Posting]:
-    """The opposite of what the invoice posted. Where lines of several rates offset each other, a part is negative."""
-    sums = _sums(draft.parts)
-    return [
-        Posting(
-            key=f"credit_note/{note_id}/{part}",
-            debit=source if amount_minor > 0 else Chart.RECEIVABLES,
-            credit=Chart.RECEIVABLES if amount_minor > 0 else source,
-            amount_minor=abs(amount_minor),
-            account_id=draft.account_id,
-            document_kind=CREDIT_NOTE_DOCUMENT,
-            document_id=note_id,
-            reason=draft.because,
-            effective_on=on,
-        )
-        for part, source, amount_minor in (
-            ("net", Chart.REVENUE, sums["net_minor"]),
-            ("vat", Chart.VAT_PAYABLE, sums["vat_minor"]),
-        )
-    ]

@@ -59,8 +59,9 @@ class ControlActivities:
             if found.outstanding_minor:
                 _tell_owing(session, who, found, on=on, at=step.at)
             else:
-                # The world may have changed between a crash and this repetition.
-                withdraw_forgotten(session, step.process_id, at=step.at)
+                # The world may have changed between a crash and this repetition: what was asked is asked no more.
+                for kind in (TaskKind.SETTLE_ACCOUNT, TaskKind.APPROVE_WRITE_OFF):
+                    withdraw_forgotten(session, step.process_id, kind=kind, at=step.at)
                 facts = {"final_minor": found.final_minor}
                 tell(session, step.process_id, "account_settled", at=step.at, facts=facts)
             return found

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from temporalio import activity
 
-from activities import dunning_look, dunning_restrictions, dunning_round
+from activities import dunning_look, dunning_restrictions, dunning_round, promises
 from activities.dunning_restrictions import Wanted
 from activities.gateways.network import NetworkGateway
 from activities.heartbeats import heartbeating
@@ -94,7 +94,8 @@ class DunningRoundActivities:
     def begin_round(self, part: RoundInput) -> RoundPart:
         """Decide promises that are over, and close episodes whose workflow is gone."""
         with heartbeating(), self._database.transaction() as session:
-            dunning_round.begin_round(session, part, self._settings)
+            promises.decide(session, None, at=part.at)
+            dunning_round.close_lost(session, part, self._settings)
             return RoundPart()
 
     @activity.defn(name="dunning.wake_part")

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
 
-from activities import dunning_facts, dunning_policies, promises, settlement
+from activities import dunning_facts, dunning_policies, settlement
 from activities.dunning_facts import Debtor
 from activities.dunning_look import end
 from activities.dunning_news import look_again
@@ -122,13 +122,12 @@ def wake_part(session: Session, part: RoundInput, settings: Settings) -> RoundPa
     return RoundPart(woken=len(stale), next_number=rows[LOOKED_AT_ONCE - 1].number if more else None)
 
 
-def begin_round(session: Session, part: RoundInput, settings: Settings) -> int:
-    """What comes first: promises that are over, and episodes whose workflow is gone; answers how many of those.
+def close_lost(session: Session, part: RoundInput, settings: Settings) -> int:
+    """Close episodes whose workflow is gone; answers how many.
 
     A process whose workflow was ended from outside can't say so: somebody wanted to tell it something, and nobody
     listened. It is closed here, and its debt gets a new episode that goes on where this one stood.
     """
-    promises.decide(session, None, at=part.at)
     lost = session.scalars(
         select(DunningEpisode)
         .join(Process, Process.id == DunningEpisode.process_id)

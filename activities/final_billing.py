@@ -75,7 +75,7 @@ def issue(
     )  # fmt: skip
     subscription.ending_on = end_on
     session.flush()
-    return bill
+    return bill or FinalBill(total_minor=0)
 
 
 def of_process(session: Session, process_id: UUID) -> FinalBill | None:
@@ -89,7 +89,8 @@ def end_service(
     """End a service, and make up the difference to what was billed for it; once, with or without a final invoice.
 
     It ends on `on`, its first day that is not charged, or on the day of its final invoice where that is earlier: what
-    lies between that day and a late dismantling is no fault of the subscriber's. No run charges it afterwards.
+    lies between that day and a late dismantling is no fault of the subscriber's. No run charges it afterwards. Answers
+    what the difference came to, or where there was none, the final invoice.
 
     Raises:
         Refusal: there is no such service, it has not begun, `on` is later than tomorrow, or a day has no price or VAT
@@ -97,17 +98,18 @@ def end_service(
     """
     subscription = service_days.locked(session, subscription_id)
     billed = of_process(session, process_id)
-    kind = InvoiceKind.CORRECTION if billed else InvoiceKind.FINAL
     if subscription.status is SubscriptionStatus.TERMINATED:
         return _issued(session, process_id, InvoiceKind.CORRECTION) or billed or FinalBill(total_minor=0)
     ended_on = on if subscription.ending_on is None else min(on, subscription.ending_on)
     services.terminate(session, subscription_id, on=ended_on, today=today)
     assert subscription.active_to is not None
     months = _open_months(session, subscription, subscription.active_to, today)
-    return _bill(
+    kind = InvoiceKind.FINAL if billed is None else InvoiceKind.CORRECTION
+    difference = _bill(
         session, subscription, months, subscription.active_to, kind=kind, process_id=process_id, issued_on=today,
         due_on=due_on,
     )  # fmt: skip
+    return difference or billed or FinalBill(total_minor=0)
 
 
 def give_up(
@@ -189,7 +191,8 @@ def _bill(
     process_id: UUID,
     issued_on: date,
     due_on: date,
-) -> FinalBill:
+) -> FinalBill | None:
+    """What came of it; none where nothing was to be issued."""
     _lay_out(session, subscription, months, end_on, billing_policy(session))
     figures = billing_issue.total(session)
     if figures.negative:
@@ -202,7 +205,7 @@ def _bill(
             session, figures.invoices, kind=kind, reason=_REASONS[kind], issued_on=issued_on, due_on=due_on,
             process_id=process_id,
         )  # fmt: skip
-    return _issued(session, process_id, kind) or FinalBill(total_minor=0)
+    return _issued(session, process_id, kind)
 
 
 def _issued(session: Session, process_id: UUID, kind: InvoiceKind) -> FinalBill | None:

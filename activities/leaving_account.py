@@ -129,7 +129,7 @@ def last_due_on(session: Session, who: Leaving) -> date | None:
 
 def _written_off(session: Session, who: Leaving) -> Sequence[UUID]:
     keys = WriteOff.key.startswith(_key(who), autoescape=True)
-    return session.scalars(select(WriteOff.invoice_id.distinct()).where(keys)).all()
+    return session.scalars(select(WriteOff.invoice_id).where(keys).distinct()).all()
 
 
 def _key(who: Leaving) -> str:

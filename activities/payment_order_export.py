@@ -185,7 +185,7 @@ def _document(row: Row[Any], settings: Settings) -> ExchangeDocument:
     }  # fmt: skip
     if row.is_reversal:
         return ExchangeDocument(
-            **common, number=f"{receipt(payment.receipt_no)}-О", debited=account, payer=operator, payee=subscriber,
+            **common, number=f"{receipt(payment.receipt_no)}-R", debited=account, payer=operator, payee=subscriber,
             purpose=f"Отмена: {purpose(row, settings)}. {payment.reversal_reason or ''}", valued_on=moved_on,
         )  # fmt: skip
     return ExchangeDocument(

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from activities import clarifications, ledger, payment_posting, settlement
@@ -79,17 +79,29 @@ def take_payment(
     return taking.of_several(payees) if len(payees) > 1 else taking.of_one(payees[0] if payees else None)
 
 
+def _payees(*, by_account_no: bool, by_iin: bool) -> Select[UUID, AllocationRule]:
+    statement = select(Account.id, Account.allocation_rule)
+    if by_account_no:
+        statement = statement.where(Account.account_no == bindparam("account_no"))
+    if by_iin:
+        statement = statement.join(Subscriber, Subscriber.id == Account.subscriber_id).where(
+            Subscriber.iin == bindparam("iin")
+        )
+    return statement.order_by(Account.number).with_for_update(key_share=True, of=Account)
+
+
+# Made once, for every payment asks one of them.
+_PAYEES = {
+    (by_account_no, by_iin): _payees(by_account_no=by_account_no, by_iin=by_iin)
+    for by_account_no, by_iin in ((True, False), (False, True), (True, True))
+}
+
+
 def _lock_payees(session: Session, notice: PaymentNotice) -> list[_Payee]:
     """The account that is paid to, or all accounts of an IIN: locked in the order of their numbers."""
-    statement = select(Account.id, Account.allocation_rule)
-    if notice.account_no is not None:
-        statement = statement.where(Account.account_no == notice.account_no)
-    if notice.iin is not None:
-        statement = statement.join(Subscriber, Subscriber.id == Account.subscriber_id).where(
-            Subscriber.iin == notice.iin
-        )
-    locked = statement.order_by(Account.number).with_for_update(key_share=True, of=Account)
-    return [_Payee(*row) for row in session.execute(locked)]
+    named = {"account_no": notice.account_no, "iin": notice.iin}
+    payees = _PAYEES[notice.account_no is not None, notice.iin is not None]
+    return [_Payee(*row) for row in session.execute(payees, {key: no for key, no in named.items() if no is not None})]
 
 
 class _Taking(NamedTuple):

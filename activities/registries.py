@@ -11,7 +11,7 @@ from psycopg import Cursor
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from activities import bank_terms
+from activities import bank_terms, comparison
 from activities.bank_day_opening import lock_day, open_day
 from activities.processes import tell
 from activities.reconciliation_news import tell_days
@@ -58,7 +58,7 @@ def take(
     session: Session, bank: Bank, day_on: date, registry: Registry, *, media_type: str, content: bytes, actor: str,
     at: datetime, zone: ZoneInfo,
 ) -> tuple[BankRegistry, bool]:  # fmt: skip
-    """Keep a registry, open its day if need be, and put it in force unless it is doubtful; answers whether it is new.
+    """Keep a registry, open its day, and compare it unless it is doubtful; answers whether it is new.
 
     The same content for the same day is the same registry, whatever came in between.
 
@@ -87,6 +87,7 @@ def take(
     facts = {"version": kept.version, "lines": kept.lines, "total_minor": kept.total_minor}
     if kept.state is RegistryState.TAKEN:
         put_in_force(session, day, kept)
+        comparison.compare(session, day, at=at, zone=zone)
         tell(session, day.process_id, "registry_taken", key=f"registry:{kept.id}", at=at, actor=actor, facts=facts)
     else:
         facts["problems"] = len(registry.problems)

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select, text
+from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, Select, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from activities import ledger
@@ -82,7 +82,7 @@ def outstanding_of_invoice() -> ColumnElement[int]:
     return Invoice.total_minor - credited_of_invoice() - allocated_to_invoice() - written_off_of_invoice()
 
 
-def open_invoices(account_id: UUID) -> Select[Any]:
+def open_invoices(account_id: UUID | BindParameter[UUID]) -> Select[Any]:
     """Statement: invoices of an account with something still to be paid on them."""
     invoices = (
         select(Invoice.id, Invoice.due_on, outstanding_of_invoice().label("outstanding_minor"))
@@ -92,9 +92,13 @@ def open_invoices(account_id: UUID) -> Select[Any]:
     return select(invoices).where(invoices.c.outstanding_minor > 0)
 
 
+# Every payment asks this: made once, for to make it takes longer than to have it answered.
+_OPEN_INVOICES = open_invoices(bindparam("account_id"))
+
+
 def open_invoices_of(session: Session, account_id: UUID) -> list[OpenInvoice]:
     """The same, as allocation takes them."""
-    rows = session.execute(open_invoices(account_id))
+    rows = session.execute(_OPEN_INVOICES, {"account_id": account_id})
     return [OpenInvoice(row.id, row.due_on, int(row.outstanding_minor)) for row in rows]
 
 

@@ -124,7 +124,7 @@ class TariffChangeActivities:
                 tell(session, process.id, "effective_day_set", at=step.at, facts=facts)
                 say(
                     session, process, Template.TARIFF_CHANGE_PLANNED, at=step.at, urgency=Urgency.REQUESTED,
-                    tariff=tariff.title, effective_on=f"{on:%d.%m.%Y}", fee=fee,
+                    tariff=tariff.title, date=f"{on:%d.%m.%Y}", sum=fee,
                 )  # fmt: skip
             return EffectiveDay(on=on, starts_at=datetime.combine(on, time(), self._settings.zone))
 
@@ -172,7 +172,7 @@ class TariffChangeActivities:
         tell(session, process.id, "tariff_changed", at=at, facts=facts)
         say(
             session, process, Template.TARIFF_CHANGED, at=at, urgency=Urgency.REQUESTED, tariff=tariff.title,
-            effective_on=f"{on:%d.%m.%Y}", fee=tenge(fee_minor), month=f"{on:%m.%Y}",
+            date=f"{on:%d.%m.%Y}", sum=tenge(fee_minor), month=f"{on:%m.%Y}",
             next="—" if next_minor is None else tenge(next_minor),
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from models.contracts.refusals import forbidden
 from models.tables.people import Staff
 
 _bearer = HTTPBearer(auto_error=False, description="A staff member's token")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 EVERYBODY = frozenset(Role)
 
 
@@ -63,7 +64,7 @@ class StaffWith:
         self,
         request: Request,
         ctx: Ctx,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+        credentials: Bearer,
     ) -> StaffCaller:
         """Find out who calls.
 

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from api import (
     accounts,
+    bank_statements,
     banks,
     billing,
     billing_runs,
@@ -22,13 +23,16 @@ from api import (
     problems,
     processes,
     promises,
+    reconciliation,
     reference,
+    registries,
     reports,
     subscribers,
     subscriptions,
     system,
     tariff_changes,
     tasks,
+    transit_reports,
     webhooks,
 )
 from api.context import Context
@@ -64,7 +68,8 @@ def create_app(settings: Settings, database: Database, engine: Engine) -> FastAP
     for part in (
         subscribers, subscriptions, connections, disconnections, tariff_changes, processes, tasks, invoices,
         accounts, payment_orders, billing, billing_runs, reports, dunning, promises, messages, documents, policies,
-        reference, catalogue, equipment, banks, webhooks, system,
+        reference, catalogue, equipment, banks, registries, reconciliation, bank_statements, transit_reports, webhooks,
+        system,
     ):  # fmt: skip
         app.include_router(part.router)
     app.add_middleware(Observation)

@@ -147,6 +147,8 @@ _AWAY = {
     RPCStatusCode.CANCELLED,
     RPCStatusCode.RESOURCE_EXHAUSTED,
     RPCStatusCode.ABORTED,
+    # A signal came in while the process was ending with the answer: it does both again.
+    RPCStatusCode.FAILED_PRECONDITION,
 }
 _CANNOT_CONNECT = "Failed client connect"
 _ENDED_BEFORE_ITS_ANSWER = "AcceptedUpdateCompletedWorkflow"

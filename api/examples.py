@@ -17,6 +17,20 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
         "a known subscriber": {"subscriber_id": _ID, "premises_id": _ID, "tariff_code": "home-100"},
     },
+    "change_tariff": {
+        "as soon as it can be": {"subscription_id": _ID, "tariff_code": "home-500", "effective": "now"},
+        "from the next month on": {"subscription_id": _ID, "tariff_code": "home-500", "effective": "next_period"},
+        "from a day on": {"subscription_id": _ID, "tariff_code": "home-1000", "effective": "2026-12-15"},
+    },
+    "add_equipment_model": {
+        "another terminal": {
+            "sku": "ont-xgs-2",
+            "title": "Терминал XGS-PON",
+            "kind": "ont",
+            "price": {"amount_minor": 3_400_000, "currency": "KZT"},
+        },
+    },
+    "set_tariff_equipment": {"a terminal and a router": {"equipment": ["ont-xgs", "router-be"]}},
     "request_disconnection": {
         "moves away": {"subscription_id": _ID, "reason": "moves to another town", "requested_on": "2026-12-15"},
     },
@@ -27,6 +41,14 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
         "a crew is assigned": {"outcome": "assigned", "data": _CREW},
         "equipment is mounted": {"outcome": "installed", "data": {"serials": ["HWTC0A1B2C3D"]}},
+        "equipment is replaced": {
+            "outcome": "replaced",
+            "data": {
+                "serials": ["XGSP0A1B2C3D"],
+                "equipment": [{"serial": "HWTC0A1B2C3D", "condition": "tested_ok"}],
+            },
+        },
+        "the tariff may change in spite of a debt": {"outcome": "allowed", "data": {"reason": "pays on the fifth"}},
         "equipment is dismantled": {
             "outcome": "dismantled",
             "data": {"equipment": [{"serial": "HWTC0A1B2C3D", "condition": "tested_ok"}]},
@@ -160,6 +182,28 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             "policy": {"fair_notice": "P5D"},
         },
     },
+    "agree_on_terms": {
+        "0.95 % of the day, three days at most": {
+            "starts_on": "2026-11-01",
+            "registry_expected_at": "10:00",
+            "csv": {
+                "txn_id": "Номер",
+                "paid_on": "Дата",
+                "subscriber": "Лицевой счёт",
+                "amount": "Сумма",
+                "decimal_comma": True,
+                "total": {"word": "Итого"},
+            },
+            "fee": {"kind": "rule", "percent_bp": 95},
+            "settlement": {"payer_bins": ["010140000012"], "purpose_contains": ["платежи"], "within_days": 3},
+        },
+        "a fee that only the statement tells": {
+            "starts_on": "2026-11-01",
+            "fee": {"kind": "as_statement", "at_most_bp": 200},
+            "settlement": {"payer_accounts": ["KZ549260001000000042"]},
+        },
+    },
+    "open_reconciliation": {"a day of a bank": {"bank": "demo-bank", "date": "2026-11-23"}},
     "reverse_payment": {"taken back at the bank": {"reason": "the payer took the money back at the counter"}},
     "reallocate_payment": {
         "the newer invoice first": {

@@ -13,6 +13,8 @@ from settings import Settings
 
 _UNAUTHORISED = 401
 _MOST_DISCARDED_BYTES = 64 * 1024 * 1024
+FILES = frozenset({"/bank/v1/registries", "/v1/bank-statements"})
+"""Where whole files are sent: a large bank's day is a few megabytes."""
 
 
 class Rate:
@@ -43,7 +45,7 @@ class Rate:
 
 
 class Limits:
-    """ASGI middleware: bodies up to `max_body_bytes`, and so many requests a second for each credential.
+    """ASGI middleware: bodies up to a size, and so many requests a second for each credential.
 
     The rate is counted per API process. Requests without credentials, and those whose credentials turn out to be
     wrong, are counted by the caller's address, so that guessing is slow however many tokens are tried.
@@ -52,6 +54,7 @@ class Limits:
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
         self._max_body_bytes = settings.max_body_bytes
+        self._max_file_bytes = max(settings.max_body_bytes, settings.max_registry_bytes)
         self._trusted_proxies = settings.trusted_proxies
         self._rate = Rate(settings.requests_per_second)
 
@@ -68,9 +71,10 @@ class Limits:
             )
             await answer(scope, receive, send)
             return
-        body = await self._body(request, receive)
+        most_bytes = self._max_file_bytes if scope["path"] in FILES else self._max_body_bytes
+        body = await self._body(request, receive, most_bytes)
         if body is None:
-            answer = problem(413, "body_too_large", f"Send at most {self._max_body_bytes} bytes.")
+            answer = problem(413, "body_too_large", f"Send at most {most_bytes} bytes.")
             await answer(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), self._counting_wrong_credentials(address, send))
@@ -91,7 +95,8 @@ class Limits:
 
         return counted
 
-    async def _body(self, request: Request, receive: Receive) -> bytes | None:
+    @staticmethod
+    async def _body(request: Request, receive: Receive, most_bytes: int) -> bytes | None:
         """The body, or None where it is too large.
 
         What is too large is read and thrown away, up to a point: a caller who is cut off while sending would see a
@@ -108,13 +113,13 @@ class Limits:
                 break
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size <= self._max_body_bytes:
+            if size <= most_bytes:
                 chunks.append(chunk)
             else:
                 chunks.clear()
             if size > _MOST_DISCARDED_BYTES or not message.get("more_body", False):
                 break
-        return b"".join(chunks) if size <= self._max_body_bytes else None
+        return b"".join(chunks) if size <= most_bytes else None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -17,6 +17,7 @@ from api.pages import Page, PageQuery
 from api.problems import PROBLEMS
 from api.process_views import process_view, process_views, timeline_views
 from models.contracts.connection import ConnectionStage
+from models.contracts.disconnection import DisconnectionStage
 from models.contracts.engine import CANCEL_PROCESS, RESCHEDULE_VISIT
 from models.contracts.instants import PlausibleInstant
 from models.contracts.people import Role
@@ -31,11 +32,14 @@ from models.contracts.processes import (
     TimelineView,
 )
 from models.contracts.refusals import Refusal, conflict
+from models.contracts.tariff_change import TariffChangeStage
 from models.tables.processes import Process, TimelineEntry
 
 router = APIRouter(prefix="/v1/processes", tags=["processes"], responses=PROBLEMS)
 
 AnyStaff = Annotated[StaffCaller, Depends(staff())]
+VISITING = {ConnectionStage.INSTALLATION, DisconnectionStage.DISMANTLING, TariffChangeStage.REPLACEMENT}
+"""The stages in which a visit is booked."""
 
 
 class Cancellation(BaseModel):
@@ -146,7 +150,7 @@ def reschedule_visit(
     try:
         ctx.engine.update(process.workflow_id, RESCHEDULE_VISIT, move, ProcessState)
     except Refusal as refusal:
-        if refusal.slug == "no_visit_booked" and process.stage == ConnectionStage.INSTALLATION:
+        if refusal.slug == "no_visit_booked" and process.stage in VISITING:
             # It stands there already, as far as the database knows: after a crash it is about to get there again.
             raise EngineAway from refusal
         raise

@@ -133,7 +133,7 @@ _CHANGES = (
     CROSS JOIN (VALUES (5, 15, 'frozen'), (15, NULL, 'active')) AS part (from_day, to_day, state)
     WHERE place IN (31, 51)
     """,
-    # 1 % left. What they get back is more than what they have to pay, so they are exceptions as well.
+    # 1 % left. What they get back is more than what they have to pay, so it goes back by credit notes.
     """
     UPDATE service_period SET during = daterange(:previous_on, :previous_on + 20)
     FROM changed WHERE changed.id = subscription_id AND place = 71

@@ -14,6 +14,12 @@ _WRITTEN: Final = {
     "invoice": "SELECT * FROM invoice WHERE created_at >= {since}",
     "invoice_line": "SELECT invoice_line.* FROM invoice_line JOIN invoice ON invoice.id = invoice_id "
     "WHERE created_at >= {since}",
+    "recalculation": "SELECT * FROM recalculation WHERE created_at >= {since}",
+    "recalculation_line": "SELECT recalculation_line.* FROM recalculation_line "
+    "JOIN recalculation ON recalculation.id = recalculation_id WHERE created_at >= {since}",
+    "credit_note": "SELECT * FROM credit_note WHERE created_at >= {since}",
+    "credit_note_line": "SELECT credit_note_line.* FROM credit_note_line "
+    "JOIN credit_note ON credit_note.id = credit_note_id WHERE created_at >= {since}",
     "allocation": "SELECT * FROM allocation WHERE allocated_at >= {since}",
     "transfer": "SELECT * FROM transfer WHERE posted_at >= {since}",
 }

@@ -97,7 +97,10 @@ def measure(parts: Servers, subscribers: int) -> Measured:
             cpu_seconds = parts.cpu_seconds()["PostgreSQL"] - cpu_before
             busy = lookups.p99_ms()
         peak = _peak_mib(pid)
-    say(f"the run took {seconds:.1f} s: {figures.invoices_issued} invoices, {figures.exceptions} exceptions")
+    say(
+        f"the run took {seconds:.1f} s: {figures.invoices_issued} invoices, {figures.subscribers_credited} given back, "
+        f"{figures.exceptions} exceptions"
+    )
     say(f"look-ups beside it: p99 {busy:.2f} ms; worker at most {peak:.0f} MiB")
     audit(parts.database_url)
     below = write_again(parts, floor_url, since=began)

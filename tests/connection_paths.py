@@ -69,6 +69,14 @@ class Path:
                 world.__dict__["network"] = network
             yield world
 
+    @contextmanager
+    def walked(self, database: Database, server: TemporalServer) -> Iterator[World]:
+        """The same world, once the path has been walked to its end."""
+        with self.world(database, server) as world:
+            self.drive(world)
+            world.outcome()
+            yield world
+
 
 PATHS: dict[str, Path] = {}
 

@@ -22,7 +22,7 @@ from models.tables.catalogue import Tariff
 from models.tables.disconnection import DisconnectionRequest
 from models.tables.outbox import Outbox
 from models.tables.payments import Payment
-from models.tables.people import Account
+from models.tables.people import Account, Subscriber
 from models.tables.processes import Process
 from models.tables.subscriptions import ServicePeriod, Subscription
 from tests import factories
@@ -47,9 +47,7 @@ class LeavingWorld(World):
         """Connect somebody. With `upfront` the first month is paid already: leaving then gives money back."""
         with self.database.transaction() as session:
             session.execute(update(Tariff).where(Tariff.code == self.tariff_code).values(first_period_upfront=upfront))
-        if not upfront:
-            self.total_minor -= 650_000
-        self.total_minor += (equipment - 1) * 1_500_000
+        self.total_minor = 500_000 + equipment * 1_500_000 + upfront * 650_000
         self.apply(equipment=equipment)
         self.wait_for_stage("prepayment")
         self.pay(self.total_minor)
@@ -90,14 +88,14 @@ class LeavingWorld(World):
 
     def leave(
         self, *, in_days: int = 5, policy: DisconnectionPolicy = IN_TIME, key: str | None = None,
-        for_debt: bool = False,
+        for_debt: bool = False, reason: str = REASON,
     ) -> UUID:  # fmt: skip
         """An operator registers the wish to leave, or dunning orders the disconnection, and its process starts."""
         order = NewDisconnection(
-            subscription_id=self.subscription_id, reason=REASON, requested_on=self.today() + timedelta(days=in_days)
+            subscription_id=self.subscription_id, reason=reason, requested_on=self.today() + timedelta(days=in_days)
         )
         with self.database.transaction() as session:
-            dunning = self._dunning(session) if for_debt else None
+            dunning = self.dunning(session) if for_debt else None
             process, _ = register_disconnection(
                 session, order, actor="staff:operator", idempotency_key=key, at=self.now(), zone=SETTINGS.zone,
                 dunning_process_id=dunning,
@@ -109,7 +107,8 @@ class LeavingWorld(World):
         self.deliver()
         return self.process_id
 
-    def _dunning(self, session: Session) -> UUID:
+    def dunning(self, session: Session) -> UUID:
+        """A dunning of this account; nothing runs for it."""
         account = session.get_one(Subscription, self.subscription_id).account_id
         process = factories.process(
             session, kind=ProcessKind.DUNNING, stage="disconnection",
@@ -128,6 +127,12 @@ class LeavingWorld(World):
         """Premises on the same node where nobody is connected yet."""
         with self.database.transaction() as session:
             return factories.premises(session, node_id=self.node_id).id
+
+    def another_account_no(self) -> str:
+        """A second account of the same subscriber."""
+        with self.database.transaction() as session:
+            account = session.get_one(Account, session.get_one(Subscription, self.subscription_id).account_id)
+            return factories.another_account(session, session.get_one(Subscriber, account.subscriber_id)).account_no
 
     def next_slot(self) -> dict[str, Any]:
         """A slot that nobody has taken."""

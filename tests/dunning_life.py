@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range
 
-from activities import dunning_look, dunning_restrictions, ledger, message_log, payments, settlement
+from activities import dunning_look, dunning_restrictions, ledger, message_log, payments, promises, settlement
 from activities import dunning_round as rounds
 from activities.gateways.sms import Accepted, OutgoingSms
 from activities.ledger import Posting
@@ -28,7 +28,7 @@ from models.contracts.people import Language, Segment
 from models.contracts.steps import ProcessStep
 from models.database import Database
 from models.rules.quiet_hours import next_allowed
-from models.tables.billing import Invoice
+from models.tables.billing import Invoice, InvoiceLine
 from models.tables.catalogue import Policy
 from models.tables.dunning import DunningEpisode, DunningStep
 from models.tables.messages import Message
@@ -137,12 +137,15 @@ class Life:
         """The daily round, for this account and those that came after it."""
         part = RoundInput(after_number=self.account.number - 1, at=self.now)
         with self.database.transaction() as session:
-            rounds.begin_round(session, part, SETTINGS)
-        with self.database.transaction() as session:
-            rounds.wake_part(session, part, SETTINGS)
+            # Of this account alone: other lives in the same database have other times.
+            promises.decide(session, [self.account.id], at=self.now)
+            rounds.close_lost(session, part, SETTINGS)
+            if self.episode() is not None:
+                rounds.wake_part(session, part, SETTINGS)
         self.hear()
-        with self.database.transaction() as session:
-            rounds.open_part(session, part, SETTINGS)
+        if self.episode() is None:
+            with self.database.transaction() as session:
+                rounds.open_part(session, part, SETTINGS)
 
     def deliver_sms(self) -> None:
         """What the delivery does with this subscriber's SMS by now."""
@@ -294,6 +297,12 @@ def issue(session: Any, account_id: UUID, due_on: date, amount_minor: int) -> UU
     )  # fmt: skip
     session.add(invoice)
     session.flush()
+    session.add(
+        InvoiceLine(
+            invoice_id=invoice.id, line_no=1, description="Абонентская плата", formula="1 × месяц", quantity=1,
+            unit_minor=amount_minor, vat_rate_bp=0, net_minor=amount_minor, vat_minor=0, total_minor=amount_minor,
+        )
+    )  # fmt: skip
     ledger.post_all(
         session,
         [

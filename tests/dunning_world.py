@@ -17,7 +17,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import Worker
 
-from activities import dunning_round
+from activities import dunning_round, payments
 from activities.dunning import DunningActivities
 from activities.failures import FailureBoundary
 from activities.gateways.network import LocalNetwork, NetworkGateway
@@ -124,8 +124,6 @@ class World:
     def pay(self, amount_minor: int, *, deliver: bool = True) -> UUID:
         """The subscriber pays through a bank."""
         notice = factories.payment_notice(amount_minor, account_no=self.life.account.account_no)
-        from activities import payments  # noqa: PLC0415
-
         with self.database.transaction() as session:
             answer, _ = payments.take_payment(
                 session, bank_id=self.life.bank_id, notice=notice, received_at=self.now(), on=self.today()
@@ -136,8 +134,6 @@ class World:
 
     def reverse(self, payment_id: UUID) -> None:
         """The bank takes a payment back."""
-        from activities import payments  # noqa: PLC0415
-
         self.do(
             payments.reverse_payment, payment_id, reason="возврат", on=self.today(), at=self.now(), actor="staff:test"
         )

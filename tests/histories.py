@@ -32,9 +32,10 @@ class Recording:
 
     def write(self, name: str) -> None:
         """Keep it under this name."""
-        FOLDER.mkdir(exist_ok=True)
+        file = FOLDER / f"{name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
         kept = {**self.__dict__, "history": without_machines(self.history)}
-        (FOLDER / f"{name}.json").write_text(json.dumps(kept, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+        file.write_text(json.dumps(kept, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
     def for_replay(self) -> WorkflowHistory:
         """As the replayer takes it."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import BaseModel
 from sqlalchemy import func, select
@@ -58,21 +58,14 @@ from workflows.reconciliation import Reconciliation as ReconciliationWorkflow
 
 SETTINGS = Settings(environment="local")
 ZONE = SETTINGS.zone
-OWN_IIK = "KZ086010111000000017"
-BANK_IIK = "KZ549260001000000042"
 FEE_BP = 95
 Row = tuple[str, str, int]
 """Transaction, subscriber, sum in tiyn."""
 
 
-def agreed(**other: Any) -> dict[str, Any]:
-    """What is agreed with the bank unless a test agrees on something else."""
-    return {
-        "starts_on": "2026-01-01",
-        "fee": {"kind": "rule", "percent_bp": FEE_BP},
-        "settlement": {"own_accounts": [OWN_IIK], "payer_accounts": [BANK_IIK], "within_days": 5},
-        **other,
-    }
+def new_iik() -> str:
+    """A bank account that no other test has."""
+    return f"KZ00{uuid4().hex[:16].upper()}"
 
 
 def osmp(rows: Sequence[Row], on: date, *, clock: str = "10:00:00") -> str:
@@ -81,7 +74,7 @@ def osmp(rows: Sequence[Row], on: date, *, clock: str = "10:00:00") -> str:
     return "\n".join([*lines, f"Total: {len(rows)} {sum(amount for _, _, amount in rows) / 100:.2f}", ""])
 
 
-def statement_file(lines: Sequence[Mapping[str, Any]], *, account: str = OWN_IIK) -> bytes:
+def statement_file(lines: Sequence[Mapping[str, Any]], *, account: str) -> bytes:
     """A statement in the Kazakh dialect of 1CClientBankExchange."""
     received = sum(line["amount"] for line in lines)
     days = [line["on"] for line in lines]
@@ -97,7 +90,7 @@ def statement_file(lines: Sequence[Mapping[str, Any]], *, account: str = OWN_IIK
             "СекцияДокумент=ПлатежноеПоручение", f"НомерДокумента={line.get('number', number)}",
             f"ДатаДокумента={line['on']:%d.%m.%Y}", f"ДатаОперации={line['on']:%d.%m.%Y}",
             f"СуммаПриход={line['amount'] / 100:.2f}", f"ПлательщикНаименование={line.get('payer', 'АО Банк')}",
-            "ПлательщикБИН_ИИН=010140000012", f"ПлательщикИИК={line.get('payer_iik', BANK_IIK)}",
+            "ПлательщикБИН_ИИН=010140000012", f"ПлательщикИИК={line['payer_iik']}",
             f"ПолучательИИК={account}", f"НазначениеПлатежа={line.get('purpose', 'Перечисление платежей')}",
             "КонецДокумента",
         ]  # fmt: skip
@@ -115,6 +108,8 @@ class BankWorld:
     code: str = ""
     accounts: list[str] = field(default_factory=list)
     iins: list[str] = field(default_factory=list)
+    own_iik: str = field(default_factory=new_iik)
+    bank_iik: str = field(default_factory=new_iik)
     day: date = date(2026, 11, 23)
     policy: ReconciliationPolicy = field(default_factory=ReconciliationPolicy)
 
@@ -135,8 +130,14 @@ class BankWorld:
 
     def agree(self, **terms: Any) -> None:
         """Agree with the bank on something."""
+        usual = {
+            "starts_on": "2026-01-01",
+            "registry_expected_at": "23:59",  # in the future at whatever hour the test runs
+            "fee": {"kind": "rule", "percent_bp": FEE_BP},
+            "settlement": {"own_accounts": [self.own_iik], "payer_accounts": [self.bank_iik], "within_days": 5},
+        }
         with self.database.transaction() as session:
-            agreed_on = ReconciliationTerms.model_validate(agreed(**terms))
+            agreed_on = ReconciliationTerms.model_validate({**usual, **terms})
             bank_terms.set_terms(session, self.bank_id, agreed_on, actor="staff:admin")
 
     def now(self) -> datetime:
@@ -209,7 +210,7 @@ class BankWorld:
                 .where(Payment.bank_id == self.bank_id, Payment.txn_id.in_(txns), Payment.status != "reversed")
                 .group_by(Payment.txn_id)
             )  # fmt: skip
-            known = {txn: (txn, account or iin, int(amount)) for txn, account, iin, amount in found}
+            known = {txn: (txn, account or iin or "", int(amount)) for txn, account, iin, amount in found}
         return [known[txn] for txn in txns]
 
     def send(self, rows: Sequence[Row] | str, *, day: date | None = None, media_type: str = registries.OSMP) -> UUID:
@@ -232,7 +233,7 @@ class BankWorld:
 
     def bring_in(self, *lines: Mapping[str, Any]) -> None:
         """Accounting brings a statement in."""
-        content = statement_file(lines)
+        content = statement_file(lines, account=self.own_iik)
         exchange = bank_statements.read(content, despite_problems=False)
         now = self.now()
         with self.database.transaction() as session:
@@ -242,7 +243,8 @@ class BankWorld:
 
     def transfer(self, amount_minor: int, *, day: date | None = None, **other: Any) -> dict[str, Any]:
         """A line of a statement: the bank's transfer on the day after."""
-        return {"amount": amount_minor, "on": day or self.day + timedelta(days=1), **other}
+        on = day or self.day + timedelta(days=1)
+        return {"amount": amount_minor, "on": on, "payer_iik": self.bank_iik, **other}
 
     def open(self, day: date | None = None) -> UUID:
         """The day is opened; answers its process."""

@@ -15,7 +15,7 @@ from sqlalchemy import select
 import migrations
 from models.database import Database
 from models.tables.processes import Process, ProcessStage, Task
-from tests import connection_paths, tariff_change_paths
+from tests import connection_paths, disconnection_paths, tariff_change_paths
 from tests.conftest import NOT_DURABLE
 from tests.connection_world import World
 from tests.engines import TemporalServer
@@ -23,8 +23,9 @@ from tests.histories import Recording
 from workers import seed
 from workers.local_servers import PostgreSQL
 
-PATHS: dict[str, connection_paths.Path | tariff_change_paths.Path] = {
+PATHS: dict[str, connection_paths.Path | disconnection_paths.Path | tariff_change_paths.Path] = {
     **connection_paths.PATHS,
+    **{f"disconnection/{name}": path for name, path in disconnection_paths.PATHS.items()},
     **{f"tariff_change/{name}": path for name, path in tariff_change_paths.PATHS.items()},
 }
 """Of all processes about a service, each by the name of its file; those of a connection stand at the top."""
@@ -50,12 +51,9 @@ def main(names: list[str]) -> None:
 
 def record(name: str, database: Database) -> Recording:
     """Walk through one path on a time-skipping server of its own."""
-    path = PATHS[name]
     server = TemporalServer.time_skipping()
     try:
-        with path.world(database, server) as world:
-            path.drive(world)
-            world.outcome()
+        with PATHS[name].walked(database, server) as world:
             return recording_of(world)
     finally:
         server.stop()

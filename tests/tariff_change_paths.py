@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
@@ -16,12 +15,11 @@ from models.database import Database
 from models.tables.catalogue import Tariff
 from tests import factories
 from tests.connection_paths import REASON, assign, cancel, refused, sign, signal
-from tests.connection_world import eventually
+from tests.connection_world import World, eventually
 from tests.engines import TemporalServer
 from tests.tariff_change_world import DAY, TariffWorld, WaryNetwork, tariff_world
 
 Drive = Callable[[TariffWorld], object]
-VISIT = {"needs_equipment": True}
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,14 @@ class Path:
         with tariff_world(database, server, network=network, **self.furniture) as world:
             if network is not None:
                 world.__dict__["network"] = network
+            yield world
+
+    @contextmanager
+    def walked(self, database: Database, server: TemporalServer) -> Iterator[World]:
+        """The same world, once the path has been walked to its end."""
+        with self.world(database, server) as world:
+            self.drive(world)
+            world.outcome()
             yield world
 
 
@@ -116,14 +122,14 @@ def allowed(world: TariffWorld) -> None:
     world.complete(TaskKind.CONTROL_DEBT, "allowed", {"reason": REASON})
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def visited(world: TariffWorld) -> None:
     world.to_replacement()
     replace(world, readings={"download_mbps": 940.0})
     sign(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def visited_for_a_day(world: TariffWorld) -> None:
     day = world.today() + 40 * DAY
     world.ask_for(day)
@@ -161,7 +167,7 @@ def delivered_for_somebody_else(world: TariffWorld) -> None:
     sign(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def postponed(world: TariffWorld) -> None:
     world.to_scheduling()
     until = world.now() + 5 * DAY
@@ -173,7 +179,7 @@ def postponed(world: TariffWorld) -> None:
     sign(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def absent(world: TariffWorld) -> None:
     world.to_replacement()
     world.complete(TaskKind.REPLACE, "absent", {"comment": REASON})
@@ -182,7 +188,7 @@ def absent(world: TariffWorld) -> None:
     sign(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def rescheduled(world: TariffWorld) -> None:
     world.to_replacement()
     move = Rescheduling(process_id=world.process_id, actor="staff:dispatcher", **world.slot(days=3, hour=11))
@@ -191,7 +197,7 @@ def rescheduled(world: TariffWorld) -> None:
     sign(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def lost_and_escalated(world: TariffWorld) -> None:
     world.to_replacement()
     world.sleep(4 * DAY)
@@ -207,7 +213,7 @@ def switched_at_the_third_attempt(world: TariffWorld) -> None:
     world.ask_for()
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def completed_by_signal(world: TariffWorld) -> None:
     world.to_replacement()
     task = world.task(TaskKind.REPLACE)
@@ -215,7 +221,7 @@ def completed_by_signal(world: TariffWorld) -> None:
     sign(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def refused_acts(world: TariffWorld) -> None:
     world.to_replacement()
     refused(lambda: world.complete(TaskKind.REPLACE, "replaced", {"serials": ["SN-FOREIGN"], "equipment": []}))
@@ -246,13 +252,13 @@ def purchase_refused(world: TariffWorld) -> None:
     world.complete(TaskKind.PURCHASE, "refused", {"reason": REASON})
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def replacement_impossible(world: TariffWorld) -> None:
     world.to_replacement()
     world.complete(TaskKind.REPLACE, "impossible", {"reason": REASON})
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def signature_refused(world: TariffWorld) -> None:
     world.to_act()
     world.complete(TaskKind.SIGN_ACT, "refused", {"reason": REASON})
@@ -277,14 +283,14 @@ def sold_no_more_on_the_day(world: TariffWorld) -> None:
     world.sleep_until(day)
 
 
-@path(network=lambda database: WaryNetwork(database, when_asked=_sell_no_more))
+@path(network=WaryNetwork)
 def refused_by_billing_after_the_network_changed(world: TariffWorld) -> None:
+    def sell_no_more(database: Database, profile: str) -> None:
+        with database.transaction() as session:
+            session.execute(update(Tariff).where(Tariff.code == world.to_code).values(active=profile != "1G"))
+
+    world.__dict__["network"].when_asked = sell_no_more
     world.ask_for()
-
-
-def _sell_no_more(database: Database, profile: str) -> None:
-    with database.transaction() as session:
-        session.execute(update(Tariff).where(Tariff.network_profile == profile).values(active=profile != "1G"))
 
 
 @path()
@@ -299,19 +305,19 @@ def cancelled_in_stock(world: TariffWorld) -> None:
     cancel(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def cancelled_in_scheduling(world: TariffWorld) -> None:
     world.to_scheduling()
     cancel(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def cancelled_in_replacement(world: TariffWorld) -> None:
     world.to_replacement()
     cancel(world)
 
 
-@path(**VISIT)
+@path(needs_equipment=True)
 def cancelled_in_act(world: TariffWorld) -> None:
     world.to_act()
     first = world.task(TaskKind.SIGN_ACT).id

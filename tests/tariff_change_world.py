@@ -278,11 +278,12 @@ class TariffWorld(World):
     def facts_of(self, event: str) -> dict[str, Any]:
         """What the timeline says of an event."""
         with self.database.transaction() as session:
-            return session.scalars(
+            facts: dict[str, Any] = session.scalars(
                 select(TimelineEntry.facts).where(
                     TimelineEntry.process_id == self.process_id, TimelineEntry.event == event
                 )
             ).one()
+            return facts
 
     def sms(self, template: str) -> str:
         """The text of the SMS of a template."""

@@ -87,13 +87,18 @@ class Town:
         with self.database.transaction() as session:
             factories.connection_invoice(session, self.customers[who].account, amount_minor)
 
+    def check_ledger(self) -> None:
+        """Every total is what it is made of."""
+        with self.database.transaction() as session:
+            for customer in self.customers:
+                assert ledger.check(session, account_id=customer.account.id) == []
+
     def check_all(self, model: Model) -> None:
         """Ledger, allocations, payments and conflicts say what the model says."""
         with self.database.transaction() as session:
             for who, customer in enumerate(self.customers):
                 account_id = customer.account.id
                 assert ledger.balance_minor(session, account_id) == model.balance_minor(who)
-                assert ledger.check(session, account_id=account_id) == []
                 covered = session.scalar(
                     select(func.coalesce(func.sum(Allocation.amount_minor), 0))
                     .join(Invoice, Invoice.id == Allocation.invoice_id)
@@ -177,6 +182,10 @@ class Banking(RuleBasedStateMachine):
         if hasattr(self, "town"):
             self.town.check_all(self.model)
 
+    def teardown(self) -> None:
+        if hasattr(self, "town"):
+            self.town.check_ledger()
+
     def _pay(self, dialect: str, txn_id: str, who: int, amount_minor: int) -> Answer:
         number = self.town.number(who, by_iin=False)
         return self.town.bank.pay(dialect, number, decimal(amount_minor), txn_id=txn_id)
@@ -237,6 +246,26 @@ def test_what_many_threads_were_told_is_what_is_in_the_books(database: Database,
     assert model.taken
     assert model.conflicts
     town.check_all(model)
+    town.check_ledger()
+
+
+def test_a_look_up_sees_the_debt_between_two_payments_and_never_within_one(database: Database) -> None:
+    """Payments of an account one after another, while others look up; every fifth one covers two invoices in part."""
+    customer = owing(database, *[250] * 20)
+    bank, number = bank_client(database), customer.account.account_no
+    due = [decimal(5000 - 100 * paid) for paid in range(51)]
+
+    def look_up_or_pay(thread: int) -> list[str]:
+        if thread == 0:
+            return [str(bank.pay("kaspi", number, "1.00").result) for _ in range(50)]
+        return [str(bank.check("kaspi", number).sum) for _ in range(25)]
+
+    paid, *seen = in_parallel(6, look_up_or_pay)
+    assert set(paid) == {"0"}
+    for sums_seen in seen:
+        assert set(sums_seen) <= set(due)
+        assert sums_seen == sorted(sums_seen, key=due.index), "a debt never grows by paying"
+    assert bank.check("kaspi", number).sum == "0.00"
 
 
 def told(model: Model, txn_id: str, asked: tuple[int, int], answer: Answer) -> None:

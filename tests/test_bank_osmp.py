@@ -252,10 +252,12 @@ def test_79_no_such_payment_of_this_bank(
     bank: BankClient, database: Database, customer: Customer, prv_txn: str
 ) -> None:
     stranger = bank_client(database)
-    receipt = stranger.pay("osmp", customer.account.account_no, "100.00").receipt
-    assert receipt is not None
+    for one in (stranger, bank):
+        receipt = one.pay("osmp", customer.account.account_no, "100.00", txn_id="1").receipt
+        assert receipt is not None
+        assert bank_client(database).cancel(receipt).result == 79, "of another bank"
+        assert stranger.cancel(receipt).result == (0 if one is stranger else 79), "though their txn_ids are the same"
     assert bank.cancel(prv_txn).result == 79
-    assert bank.cancel(receipt).result == 79, "of another bank"
     assert balance_minor(database, customer) == 10_000 - 650_050
 
 

@@ -22,15 +22,19 @@ import psutil  # type: ignore[import-untyped]  # ships no type information
 import pytest
 from billing_data import change, furnish
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 import migrations
+from activities import billing_run
+from activities.billing_collection import previous_month
 from activities.billing_opening import progress_of, register_billing_run
 from activities.ledger_audit import check
-from models.contracts.billing_run import NewBillingRun, RunProgress, period_of
-from models.contracts.processes import ProcessStatus
+from models.contracts.billing_run import BillingPolicy, NewBillingRun, RunOrder, RunProgress, period_of
+from models.contracts.processes import ProcessKind, ProcessStatus
 from models.database import Database
 from models.tables.processes import Process
 from settings import Settings
+from tests import factories
 from tests.billing_world import month_of_billing
 from tests.engines import TemporalServer
 from tests.running_product import Product, eventually, kill
@@ -54,6 +58,21 @@ _LEDGER: Final = {
                line.vat_rate_bp, line.net_minor, line.vat_minor, line.total_minor
         FROM invoice_line AS line JOIN invoice ON invoice.id = invoice_id JOIN account ON account.id = account_id
     """,
+    "credit notes": """
+        SELECT account.number, period_on, note.total_minor, note.vat_minor, reason
+        FROM credit_note AS note JOIN invoice ON invoice.id = invoice_id JOIN account ON account.id = account_id
+    """,
+    "credited lines": """
+        SELECT account.number, period_on, line_no, line.vat_rate_bp, line.total_minor
+        FROM credit_note_line AS line JOIN credit_note AS note ON note.id = credit_note_id
+        JOIN invoice ON invoice.id = invoice_id JOIN account ON account.id = account_id
+    """,
+    "recalculations": """
+        SELECT account.number, line_no, line.subscription_id, service_month_on, charge_id, description, formula,
+               line.net_minor, line.vat_minor
+        FROM recalculation_line AS line JOIN recalculation ON recalculation.id = recalculation_id
+        JOIN account ON account.id = account_id
+    """,
     "allocations": """
         SELECT account.number, txn_id, period_on, allocation.amount_minor
         FROM allocation JOIN invoice ON invoice.id = invoice_id JOIN payment ON payment.id = payment_id
@@ -68,7 +87,8 @@ _LEDGER: Final = {
         SELECT account.number, chart_code, balance_minor FROM ledger_balance JOIN account ON account.id = account_id
     """,
     "partitions": """
-        SELECT first_number, last_number, accounts, invoices, invoiced_minor, exceptions, nothing_due, done_at IS NULL
+        SELECT first_number, last_number, accounts, invoices, invoiced_minor, exceptions, nothing_due, credited,
+               credited_minor, done_at IS NULL
         FROM billing_partition
     """,
     "exceptions": "SELECT number, reason FROM billing_exception JOIN account ON account.id = account_id",
@@ -84,6 +104,7 @@ class Outcome:
     figures: RunProgress
     ledger: dict[str, Counter[Any]]
     numbers: list[int]
+    credit_note_numbers: list[int]
 
 
 class Billing(Product):
@@ -101,6 +122,8 @@ class Billing(Product):
         with self.database.transaction() as session:
             seed(session)
             furnish(session, SUBSCRIBERS, period_on=first_of_month())
+        with self.database.transaction() as session:
+            bill_the_month_before(session)
             change(session, period_on=first_of_month())
         self.database.close()
 
@@ -120,6 +143,19 @@ class Billing(Product):
                 "AND query ~ 'bill_(service|line|invoice)' LIMIT 1"
             )
         )
+
+
+def bill_the_month_before(session: Session) -> None:
+    """So that the run has something to take back."""
+    month_on = previous_month(first_of_month())
+    process = factories.process(session, kind=ProcessKind.BILLING_RUN, stage="closed")
+    order = RunOrder(run_id=process.id, period_on=month_on, dry_run=False, at=datetime.now(UTC))
+    opened = billing_run.open_run(
+        session, order, issued_on=month_on, policy=BillingPolicy(), partition_size=10 * SUBSCRIBERS
+    )  # fmt: skip
+    for first_number in opened.partitions:
+        billing_run.bill_partition(session, process.id, first_number)
+    process.status, process.closed_at = ProcessStatus.COMPLETED, datetime.now(UTC)
 
 
 @contextmanager
@@ -146,6 +182,7 @@ def test_a_run_killed_again_and_again_leaves_the_ledger_of_an_undisturbed_one(te
             undisturbed = outcome(month.database, run_id)
         assert undisturbed.figures.invoices_issued > SUBSCRIBERS * 0.9
         assert undisturbed.figures.exceptions > 0
+        assert undisturbed.figures.subscribers_credited > 0
 
         product.start_worker()
         run_id = open_run(product)
@@ -160,7 +197,10 @@ def test_a_run_killed_again_and_again_leaves_the_ledger_of_an_undisturbed_one(te
     for what, expected in undisturbed.ledger.items():
         found = disturbed.ledger[what]
         assert found == expected, f"{what}: lost {some(expected - found)}, too much {some(found - expected)}"
-    assert disturbed.numbers == undisturbed.numbers == list(range(1, disturbed.figures.invoices_issued + 1))
+    first, issued = undisturbed.numbers[0], disturbed.figures.invoices_issued
+    assert disturbed.numbers == undisturbed.numbers == list(range(first, first + issued))
+    credited = disturbed.figures.subscribers_credited
+    assert disturbed.credit_note_numbers == undisturbed.credit_note_numbers == list(range(1, credited + 1))
     assert findings == []
 
 
@@ -233,8 +273,11 @@ def progress(database: Database, run_id: UUID) -> tuple[int, int]:
 def outcome(database: Database, run_id: UUID) -> Outcome:
     with database.transaction() as session:
         ledger = {what: Counter(map(tuple, session.execute(text(query)))) for what, query in _LEDGER.items()}
-        numbers = sorted(int(number[-6:]) for number in session.scalars(text("SELECT number FROM invoice")))
-        return Outcome(progress_of(session, run_id), ledger, numbers)
+        numbers, credit_note_numbers = (
+            sorted(int(number[-6:]) for number in session.scalars(text(query), {"month_on": first_of_month()}))
+            for query in ("SELECT number FROM invoice WHERE period_on = :month_on", "SELECT number FROM credit_note")
+        )
+        return Outcome(progress_of(session, run_id), ledger, numbers, credit_note_numbers)
 
 
 def some(rows: Counter[Any]) -> str:

@@ -19,7 +19,8 @@ from models.contracts.catalogue import ChargeKind, Charging
 from models.contracts.processes import ProcessKind
 from models.contracts.refusals import Refusal
 from models.database import Database
-from models.tables.billing import Invoice, InvoiceLine, NumberSeries
+from models.rules.money import rounded_share
+from models.tables.billing import CreditNote, Invoice, InvoiceLine, NumberSeries, RecalculationLine
 from models.tables.catalogue import TariffPrice
 from models.tables.ledger import Transfer
 from models.tables.people import Account
@@ -243,6 +244,102 @@ def test_an_account_that_cant_be_billed_is_listed_and_sinks_nobody_else(
         with pytest.raises(Refusal) as refusal:
             bill_account(session, run_id, accounts[1].id, on=date(2026, 11, 5))
         assert refusal.value.slug == f"account_{reason}"
+
+
+def credit_notes_of(session: Session, account: Account) -> list[CreditNote]:
+    """Oldest first."""
+    return list(
+        session.scalars(
+            select(CreditNote)
+            .join(Invoice, Invoice.id == CreditNote.invoice_id)
+            .where(Invoice.account_id == account.id)
+            .order_by(CreditNote.id)
+        )
+    )
+
+
+def test_who_gets_back_more_than_is_charged_gets_a_credit_note_with_the_reckoning(database: Database) -> None:
+    day = rounded_share(FEE, 1, 31)
+    with database.transaction() as session:
+        account = left_on_the_second(session)
+        bank = factories.bank(session).row
+        factories.pay(session, bank.id, account, FEE)
+        figures = bill(session, [account, served(session)], NOVEMBER)
+        assert (figures.invoices, figures.exceptions, figures.nothing_due) == (1, 0, 0)
+        assert (figures.credited, figures.credited_minor) == (1, FEE - day)
+        assert invoice_lines(session, account, NOVEMBER) == []
+        [note] = credit_notes_of(session, account)
+        assert (note.invoice_id, note.total_minor) == (invoice_of(session, account, OCTOBER).id, FEE - day)
+        assert note.reason == "перерасчёт за октябрь 2026"
+        lines = session.scalars(
+            select(RecalculationLine)
+            .where(RecalculationLine.recalculation_id == note.recalculation_id)
+            .order_by(RecalculationLine.line_no)
+        ).all()
+        assert [(line.description, line.formula, line.total_minor) for line in lines] == [
+            ("Перерасчёт, Домашний 100, октябрь 2026", "выставлено ранее: 6\u00a0500,00\u00a0₸", -FEE),
+            ("Абонентская плата, Домашний 100, октябрь 2026 (1)", "6\u00a0500,00\u00a0₸ × 1/31 дней", day),
+        ]
+        assert ledger.standing_of(session, account.id) == (0, FEE - day), "what was paid is their money again"
+        assert bill(session, [account], NOVEMBER).nothing_due == 1, "once"
+        assert bill(session, [account], DECEMBER).nothing_due == 1
+        assert audit(session, account) == []
+
+
+def test_what_is_given_back_covers_what_else_is_owed(database: Database) -> None:
+    with database.transaction() as session:
+        account = left_on_the_second(session)
+        factories.pay(session, factories.bank(session).row.id, account, FEE)
+        owed = factories.connection_invoice(session, account, 1_000_000)
+        bill(session, [account], NOVEMBER)
+        left = 1_000_000 - (FEE - rounded_share(FEE, 1, 31))
+        assert invoicing.outstanding_minor(session, owed.id) == left
+        assert ledger.standing_of(session, account.id) == (left, 0)
+        assert audit(session, account) == []
+
+
+def test_a_dry_run_says_how_much_would_be_given_back_and_gives_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        account = left_on_the_second(session)
+        preview = bill(session, [account], NOVEMBER, dry_run=True)
+        assert credit_notes_of(session, account) == []
+        assert bill(session, [account], NOVEMBER) == preview
+        assert preview.credited == 1
+        assert len(credit_notes_of(session, account)) == 1
+
+
+def test_an_exception_that_turns_out_negative_is_given_back_when_it_is_billed_alone(database: Database) -> None:
+    with database.transaction() as session:
+        account = left_on_the_second(session)
+        unpriced = factories.tariff(session, fee_minor=None)
+        serve(session, account, unpriced.id, since=date(2026, 10, 31), until=NOVEMBER)
+        run_id = run_over(session, [account], NOVEMBER)
+        assert bill_partition(session, run_id).exceptions == 1
+        session.add(TariffPrice(tariff_id=unpriced.id, valid=Range(LONG_AGO, None), fee_minor=31_000))
+        session.flush()
+        for _ in range(2):
+            assert bill_account(session, run_id, account.id, on=date(2026, 11, 5)).invoice_id is None
+        [note] = credit_notes_of(session, account)
+        assert (note.total_minor, note.issued_on) == (FEE - rounded_share(FEE, 1, 31) - 1_000, date(2026, 11, 5))
+        standing = progress(session, run_id)
+        assert (standing.exceptions, standing.nothing_due, standing.subscribers_credited) == (0, 0, 1)
+        assert standing.credited.amount_minor == note.total_minor
+        assert audit(session, account) == []
+
+
+def test_many_accounts_get_their_money_back_in_one_partition(database: Database) -> None:
+    with database.transaction() as session:
+        accounts = [left_on_the_second(session) for _ in range(4)]
+        bank_id = factories.bank(session).row.id
+        for account in accounts[:2]:
+            factories.pay(session, bank_id, account, FEE + 1)
+        figures = bill(session, accounts, NOVEMBER)
+        assert (figures.credited, figures.credited_minor) == (4, 4 * (FEE - rounded_share(FEE, 1, 31)))
+        numbers = [note.number for account in accounts for note in credit_notes_of(session, account)]
+        assert len(set(numbers)) == 4
+        assert [ledger.balance_minor(session, account.id) for account in accounts] == [
+            FEE + 1 - rounded_share(FEE, 1, 31)] * 2 + [-rounded_share(FEE, 1, 31)] * 2  # fmt: skip
+        assert audit(session, *accounts) == []
 
 
 def test_days_without_a_vat_rate_are_an_exception(database: Database) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 from temporalio.client import WorkflowUpdateFailedError
-from temporalio.worker import Replayer
 
 from activities import clarifications, ledger, payments
 from activities.clarification_steps import STILL_ASKED, ClarificationActivities
 from activities.payments import take_payment
+from api import processes, tasks
 from api.process_views import STAGES
 from models.contracts.bank import PaymentStatus
 from models.contracts.clarification import TASK_OF, ClarificationPolicy, ClarificationStage, Question
@@ -31,9 +31,8 @@ from tests.clarification_world import ClarificationWorld, clarification_world
 from tests.engines import TemporalServer
 from tests.factories import NOW, TODAY
 from tests.histories import Recording, legible
-from tests.history_reading import personal_data
-from workers.registry import WORKFLOWS
-from workflows.engine import DATA_CONVERTER
+from tests.history_reading import Steps, personal_data, replayer, steps_of
+from tests.http_client import api_with
 
 TimeSkipping = Callable[[], TemporalServer]
 RECORDED = sorted(path.stem for path in CLARIFICATION.glob("*.json"))
@@ -251,6 +250,41 @@ def test_steps_that_are_done_again_change_nothing(world: ClarificationWorld) -> 
     assert world.questions() == 1
 
 
+# -- what staff sees of it --------------------------------------------------------------------------------------------
+
+
+def test_staff_sees_a_question_like_any_process_though_it_is_about_no_subscriber(
+    world: ClarificationWorld, database: Database
+) -> None:
+    with database.transaction() as session:
+        accounting = factories.staff(session, Role.ACCOUNTING)
+    world.ask_for_the_payee()
+    task = world.task(TaskKind.FIND_PAYER)
+    client = api_with(database, processes.router, tasks.router)
+
+    def get(path: str, **query: str) -> Any:
+        answer = client.get(path, params=query, headers=accounting.headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    listed = get("/v1/processes", kind="clarification", limit="500")["items"]
+    (shown,) = [one for one in listed if one["id"] == str(world.process_id)]
+    assert (shown["subscriber_id"], shown["account_no"]) == (None, None)
+    assert [(stage["name"], stage["state"]) for stage in shown["stages"]] == [
+        ("asked", "current"),
+        ("closed", "pending"),
+    ]
+    assert get(f"/v1/processes/{world.process_id}")["waiting_for"] == "task:find_payer"
+    form = get(f"/v1/tasks/{task.id}")
+    assert (form["department"], form["outcomes"]) == ("accounting", ["found", "returned"])
+    for language, said in (("ru", "получатель не установлен"), ("kk", "анықталмады"), ("en", "nobody is known")):
+        told = get(f"/v1/processes/{world.process_id}/timeline", lang=language)["items"]
+        assert said in told[0]["text"]
+        assert "9,00" in told[0]["text"]
+    world.answer("found", account_no=world.account_no)
+    ended(world)
+
+
 # -- what is data, is complete ---------------------------------------------------------------------------------------
 
 
@@ -269,8 +303,9 @@ def test_every_question_has_its_task_its_duration_and_its_words() -> None:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_question_that_took_this_path_is_understood(name: str) -> None:
-    replayer = Replayer(workflows=WORKFLOWS["processes"], data_converter=DATA_CONVERTER)
-    asyncio.run(replayer.replay_workflow(Recording.read(f"clarification/{name}").for_replay()))
+    recording, steps = Recording.read(f"clarification/{name}"), Steps()
+    asyncio.run(replayer(interceptors=[steps]).replay_workflow(recording.for_replay()))
+    assert dict(enumerate(steps.asked_for, start=1)) == steps_of(recording.events())
 
 
 def test_every_path_is_recorded_and_they_lead_to_every_answer() -> None:

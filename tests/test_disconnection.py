@@ -18,9 +18,7 @@ from models.contracts.refusals import Refusal
 from models.database import Database
 from models.tables.documents import Document
 from models.tables.outbox import Outbox
-from models.tables.people import Account, Subscriber
 from models.tables.processes import Process, Task
-from models.tables.subscriptions import Subscription
 from tests import factories
 from tests.connection_world import SETTINGS, connection_world, eventually
 from tests.disconnection_world import REASON, LeavingWorld, leaving_world
@@ -518,11 +516,7 @@ def test_money_that_is_left_can_stay_on_the_balance(world: LeavingWorld) -> None
 
 def test_money_that_is_left_is_moved_to_another_account_of_the_subscriber(world: LeavingWorld) -> None:
     to_refund(world)
-    with world.database.transaction() as session:
-        subscription = session.get_one(Subscription, world.subscription_id)
-        account = session.get_one(Account, subscription.account_id)
-        other = factories.another_account(session, session.get_one(Subscriber, account.subscriber_id))
-        other_no = other.account_no
+    other_no = world.another_account_no()
 
     world.complete(TaskKind.REFUND, "moved", {"account_no": other_no})
 

@@ -107,6 +107,21 @@ def test_payments_follow_the_accounts_rule_and_so_do_advances(
         assert ledger.check(session, account_id=account.id) == []
 
 
+def test_a_billing_runs_invoice_is_covered_by_the_advance_whatever_the_rule(
+    database: Database, bank_login: BankLogin, customer: Customer
+) -> None:
+    with database.transaction() as session:
+        account = session.get_one(Account, customer.account.id)
+        account.allocation_rule = AllocationRule.PROPORTIONAL
+        for amount_minor in (400, 700):
+            factories.pay(session, bank_login.row.id, account, amount_minor)
+        tariff = factories.tariff(session, fee_minor=1000)
+        billing_histories.serve(session, account, tariff.id, since=date(2026, 11, 1))
+        billing_histories.bill(session, [account], date(2026, 11, 1))
+        assert ledger.standing_of(session, account.id) == (0, 100)
+        assert ledger.check(session, account_id=account.id) == []
+
+
 # -- somebody's decision ---------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
@@ -10,9 +9,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities import stock
-from activities.gateways.network import LocalNetwork
 from models.contracts.processes import ProcessStatus, TaskDurations, TaskKind
-from models.contracts.refusals import conflict
 from models.contracts.stock import Delivery
 from models.contracts.tariff_change import TariffChangePolicy
 from models.database import Database
@@ -26,28 +23,10 @@ from models.tables.stock import StockItem
 from tests import factories
 from tests.connection_world import eventually
 from tests.engines import TemporalServer
-from tests.tariff_change_world import DAY, NEW_FEE, TariffWorld, tariff_world
+from tests.tariff_change_world import DAY, NEW_FEE, TariffWorld, WaryNetwork, tariff_world
 
 TimeSkipping = Callable[[], TemporalServer]
 NO_VISIT = ["tariff_change_requested", "nothing_owed", "equipment_fits", "tariff_changed", "tariff_change_closed"]
-
-
-class WaryNetwork(LocalNetwork):
-    """Equipment that is away for a while, or says no for good."""
-
-    def __init__(self, database: Database, *, outages: int = 0, refuses: str | None = None) -> None:
-        super().__init__(database)
-        self.outages, self.refuses = outages, refuses
-        self.asked_for: list[str] = []
-
-    def change_profile(self, subscription_id: UUID, profile: str) -> None:
-        self.asked_for.append(profile)
-        if self.outages:
-            self.outages -= 1
-            raise ConnectionError("no route")
-        if profile == self.refuses:
-            raise conflict("profile_unknown", "The network has no such profile: ask operations to enter it.")
-        super().change_profile(subscription_id, profile)
 
 
 @pytest.fixture
@@ -432,7 +411,7 @@ def test_an_outage_of_the_network_is_waited_for(database: Database, time_skippin
 def test_where_the_network_refuses_for_good_nothing_is_billed_otherwise(
     database: Database, time_skipping: TimeSkipping
 ) -> None:
-    network = WaryNetwork(database, refuses="1G")
+    network = WaryNetwork(database, refuses={"1G"})
     with tariff_world(database, time_skipping(), network=network) as world:
         before = world.residue()
 
@@ -448,38 +427,31 @@ def test_where_the_network_refuses_for_good_nothing_is_billed_otherwise(
 def test_where_billing_refuses_after_the_network_has_changed_the_network_is_set_back(
     database: Database, time_skipping: TimeSkipping
 ) -> None:
-    class LateNetwork(WaryNetwork):
-        def change_profile(self, subscription_id: UUID, profile: str) -> None:
-            super().change_profile(subscription_id, profile)
-            with database.transaction() as session:
-                session.execute(update(Tariff).where(Tariff.network_profile == "1G").values(active=False))
-
-    network = LateNetwork(database)
+    network = WaryNetwork(database)
     with tariff_world(database, time_skipping(), network=network) as world:
         before = world.residue()
+
+        def sell_no_more(database: Database, profile: str) -> None:
+            with database.transaction() as session:
+                session.execute(update(Tariff).where(Tariff.code == world.to_code).values(active=profile != "1G"))
+
+        network.when_asked = sell_no_more
 
         assert world.changed().status == "cancelled"
 
         assert world.residue() == before
         assert world.process().close_reason == "tariff_closed"
-        with database.transaction() as session:
-            session.execute(update(Tariff).where(Tariff.network_profile == "1G").values(active=True))
     assert network.asked_for == ["1G", "100M"]
 
 
 def test_what_the_network_refuses_to_take_back_is_set_right_by_hand(
     database: Database, time_skipping: TimeSkipping
 ) -> None:
-    class StubbornNetwork(WaryNetwork):
-        def change_profile(self, subscription_id: UUID, profile: str) -> None:
-            if profile == "100M":
-                raise conflict("profile_gone", "The network has lost this profile.")
-            super().change_profile(subscription_id, profile)
-
-    with tariff_world(database, time_skipping(), network=StubbornNetwork(database, refuses="1G")) as world:
+    network = WaryNetwork(database, refuses={"1G", "100M"})
+    with tariff_world(database, time_skipping(), network=network) as world:
         world.ask_for()
         task = world.task(TaskKind.MEND_NETWORK)
-        assert (task.department, task.facts["refused"]) == ("ops", "The network has lost this profile.")
+        assert (task.department, task.facts["to_do"]) == ("ops", "give the service the speed that it had")
 
         world.complete(TaskKind.MEND_NETWORK, "mended")
 

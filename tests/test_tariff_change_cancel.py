@@ -1,14 +1,11 @@
 """Cancelling a tariff change at every stage leaves no residue; what a crew has mounted stays mounted."""
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
-from activities.gateways.network import LocalNetwork
 from models.contracts.engine import CANCEL_PROCESS
 from models.contracts.processes import TaskKind
 from models.contracts.tariff_change import TariffChangeStage
@@ -16,23 +13,10 @@ from models.database import Database
 from models.tables.documents import Document
 from tests.connection_world import eventually
 from tests.engines import TemporalServer
-from tests.tariff_change_world import TariffWorld, tariff_world
+from tests.tariff_change_world import TariffWorld, WaryNetwork, tariff_world
 
 TimeSkipping = Callable[[], TemporalServer]
 Reach = Callable[[TariffWorld], object]
-
-
-class StuckNetwork(LocalNetwork):
-    """Equipment that changes the speed, but does not answer for a while."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self.entered, self.answers = threading.Event(), threading.Event()
-
-    def change_profile(self, subscription_id: UUID, profile: str) -> None:
-        super().change_profile(subscription_id, profile)
-        self.entered.set()
-        self.answers.wait(20)
 
 
 STAGES: dict[str, tuple[dict[str, Any], Reach, list[str]]] = {
@@ -95,7 +79,7 @@ def test_cancelling_gives_the_port_back_that_was_kept(database: Database, time_s
 
 
 def test_cancelling_while_the_network_is_silent_sets_it_back(database: Database, time_skipping: TimeSkipping) -> None:
-    network = StuckNetwork(database)
+    network = WaryNetwork(database, silent=True)
     with tariff_world(database, time_skipping(), network=network) as world:
         before = world.residue()
         world.ask_for()

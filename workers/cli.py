@@ -1,4 +1,4 @@
-"""The command line: `abonent run`, `worker`, `api`, `migrate`, `seed`, `credentials`, `ledger-check`, and so on.
+"""The command line: `abonent run`, `worker`, `api`, `migrate`, `seed`, `credentials`, `bank-sim`, and so on.
 
 What a command needs is imported when it runs, so that each starts quickly.
 """
@@ -22,6 +22,7 @@ from pydantic import SecretStr, ValidationError
 from models.contracts.people import Role
 from models.database import Database
 from settings import Settings, load
+from workers import bank_sim_arguments
 from workers.failures import PersonMustAct
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     printing.add_argument("period", metavar="PERIOD", help="the billed month, such as 2026-11")
     printing.add_argument("folder", metavar="FOLDER", type=Path, help="where the files go")
     printing.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many print at once")
+    bank_sim_arguments.add_arguments(
+        add("bank-sim", _bank_sim, "A bank that pays, repeats, takes back and sends registries, to try the product.")
+    )
     add("demo", _demo, "Play the story against the running product, and fail where it goes wrong.")
     return parser
 
@@ -230,6 +234,12 @@ def _print_invoices(settings: Settings, chosen: argparse.Namespace) -> int:
         f"{done.there_already} were there already, {done.failed} can't be printed."
     )
     return 1 if done.failed else 0
+
+
+def _bank_sim(settings: Settings, chosen: argparse.Namespace) -> int:
+    from workers.bank_sim import simulate
+
+    return simulate(settings, chosen)
 
 
 def _demo(settings: Settings, _: argparse.Namespace) -> int:

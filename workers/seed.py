@@ -80,6 +80,9 @@ def seed_town(session: Session) -> None:
                 "password_sha256": secrets.token_bytes(32),
                 "allowed_networks": data.BANK_NETWORKS,
                 "dialects": data.BANK_DIALECTS,
+                "bic": data.BANK_BIC,
+                "bin": data.BANK_BIN,
+                "iik": data.BANK_IIK,
             }
         ],
     )

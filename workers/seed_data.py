@@ -82,6 +82,10 @@ LOGIN_OF_ROLE: Final = {role: next(one.login for one in STAFF if one.role == rol
 BANK_CODE: Final = "demo-bank"
 BANK_NAME: Final = "Demo Bank"
 BANK_NETWORKS: Final = ["127.0.0.0/8", "::1/128"]
+BANK_BIC: Final = "DEMOKZKA"
+BANK_BIN: Final = "980640000013"
+BANK_IIK: Final = "KZ98999DEMO000000001"
+"""The operator's account with it."""
 BANK_DIALECTS: Final = ["json_v1", "osmp", "kaspi"]
 
 

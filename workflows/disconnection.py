@@ -77,7 +77,7 @@ class Disconnection(SubscriberProcess):
             await self.take_back_open_tasks()
         if self._is_cancelled():
             await self._came_too_late()
-        self._cancellable = False
+        self._cancellable, self._cancellation = False, None
         if self._is_dismantled:
             await self.act_is_signed(DisconnectionActivities.draw_up_act, stage=Stage.RETURN, or_not=True)
             await self.step(DisconnectionActivities.terminate, self.now())

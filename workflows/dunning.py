@@ -17,7 +17,14 @@ with workflow.unsafe.imports_passed_through():
     from models.contracts.dunning_process import CallWanted, DailyRound, DunningInput, Look, RoundInput, RoundPart
     from models.contracts.dunning_words import DunningStage, Ending
     from models.contracts.engine import DUNNING, LOOK_AGAIN, OPEN_DUNNING, PAYMENT_RECEIVED
-    from models.contracts.processes import PROCESS_ACTOR, ProcessKind, ProcessOutcome, ProcessStatus, TaskKind
+    from models.contracts.processes import (
+        PROCESS_ACTOR,
+        CancelRequest,
+        ProcessKind,
+        ProcessOutcome,
+        ProcessStatus,
+        TaskKind,
+    )
     from models.contracts.steps import ClosingStep, ProcessStep
 
 PART_WITHIN = timedelta(minutes=10)
@@ -59,7 +66,8 @@ class Dunning(StaffProcess):
             if not is_cancelled_exception(failure):
                 raise
             # «Request cancellation» in the Temporal UI is the same wish, said otherwise.
-            last = await self._cancel(Cancelled("cancelled in the Temporal UI"))
+            self._cancellation = self._cancellation or CancelRequest(reason="cancelled in the Temporal UI")
+            last = await self._cancel(Cancelled("cancelled", self._cancellation))
         self._is_over, self._cancellable = True, False
         await asyncio.gather(network, *self._calls)
         status = ProcessStatus.CANCELLED if last.ended_as is Ending.CANCELLED else ProcessStatus.COMPLETED
@@ -141,6 +149,8 @@ class Dunning(StaffProcess):
 
     async def _cancel(self, wish: Cancelled) -> Look:
         """Somebody wants no dunning: what it took is given back, and the debts of today are not dunned any more."""
+        # Whoever waits for a call hears of it as well, before the task is taken back.
+        await asyncio.gather(*self._calls)
         await self.give_back(self._now)
         request = wish.request
         closing = ClosingStep(

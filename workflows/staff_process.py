@@ -198,9 +198,11 @@ class StaffProcess:
         except TimeoutError:
             await self.step(TaskActivities.escalate, self._moment(task_id), summary=f"tell the head of {department}")
             await self.until(answered)
-        done = self._tasks[task_id]
-        if done is None:
-            await self._withdraw(task_id)
+        # Somebody may be at it in this very moment: what they do counts.
+        async with self._one_act_at_a_time:
+            done = self._tasks[task_id]
+            if done is None:
+                await self._withdraw(task_id)
         return done
 
     def to_undo(self, activity: Callable[..., Any]) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 
 from activities import payments
 from activities.customer_lookup import customer_info as info_of
@@ -15,12 +14,13 @@ from activities.payment_conflicts import reporting
 from api.bank_access import BankWith, Basic, admitted, basic
 from api.context import Ctx
 from api.problems import PROBLEMS
+from api.threads import BankRoute
 from models.contracts.bank import CustomerInfo, PaymentAnswer, PaymentCancellation, PaymentNotice, TxnId
 
 NAME: Final = "json_v1"
 
 
-class _KnownFirst(APIRoute):
+class _KnownFirst(BankRoute):
     """Endpoints find out who calls in their own transaction; so a request that can't be read has not come to that.
 
     It is told what is wrong with it only if its bank is known.

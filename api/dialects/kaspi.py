@@ -50,10 +50,11 @@ from api.bank_requests import (
 )
 from api.context import Context, Ctx
 from api.problems import Problem
+from api.threads import BankRoute
 from models.contracts.banks import ShownField, ShownValue
 
 NAME: Final = "kaspi"
-router = APIRouter(prefix="/bank/kaspi", tags=["bank"])
+router = APIRouter(prefix="/bank/kaspi", tags=["bank"], route_class=BankRoute)
 
 _OK, _NOT_FOUND, _ENDED, _PAID, _IN_PROGRESS, _OTHER = range(6)
 _RESULTS: Final = {
@@ -148,5 +149,5 @@ def refused(request: Request, problem: Problem) -> Response:
 
 def _answer(result: int, txn_id: str, **more: Any) -> Response:
     count_result(NAME, result)
-    content = json.dumps({"txn_id": txn_id, "result": result, **more}, ensure_ascii=False)
+    content = json.dumps({"txn_id": txn_id, "result": result, **more}, ensure_ascii=False, separators=(",", ":"))
     return Response(content, media_type="application/json")

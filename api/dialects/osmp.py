@@ -59,6 +59,7 @@ from api.bank_requests import (
 )
 from api.context import Context, Ctx
 from api.problems import Problem
+from api.threads import BankRoute
 from models.contracts.banks import ShownField, ShownValue
 from models.contracts.refusals import Refusal
 
@@ -101,6 +102,7 @@ _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 router = APIRouter(
     prefix="/bank/osmp",
     tags=["bank"],
+    route_class=BankRoute,
     default_response_class=Response,
     responses={
         status: {"description": meaning, "content": {XML: {"schema": {"type": "string"}}}}

@@ -125,6 +125,17 @@ class CreditNoteLineView(BaseModel):
     total: Money
 
 
+class ReckoningLine(BaseModel):
+    """What is given back and what for: a part of a recalculation of billing."""
+
+    description: str
+    formula: str
+    vat_rate_percent: float
+    net: Money
+    vat: Money
+    total: Money
+
+
 class CreditNoteView(BaseModel):
     """What took an invoice back, whole or in part."""
 
@@ -138,6 +149,8 @@ class CreditNoteView(BaseModel):
     reason: str
     created_by: str
     lines: list[CreditNoteLineView]
+    reckoning: list[ReckoningLine] = []
+    """How billing came to it; empty where a person of accounting did. Several credit notes may carry out one."""
 
 
 class InvoiceSummary(BaseModel):

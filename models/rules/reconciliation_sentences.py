@@ -100,6 +100,11 @@ RECONCILIATION_EVENTS: dict[str, dict[str, str]] = {
         "kk": "Күн жабылды: тізілімде {gross} сомасына {lines} жол, есепте {posted}; {net} түсті, комиссия {fee}, "
         "жолда {in_transit} қалды.",
     },
+    "bank_day_lost": {
+        "en": "The process was ended in the Temporal UI. What is posted stays posted; the day can be opened again.",
+        "ru": "Процесс завершён в Temporal UI. Проведённое остаётся; день можно открыть повторно.",
+        "kk": "Үдеріс Temporal UI арқылы аяқталды. Жүргізілгені қалады; күнді қайта ашуға болады.",
+    },
     "bank_day_cancelled": {
         "en": "{who} ended the reconciliation of the day ({reason}). What is posted stays posted; open differences "
         "stay listed, and the money stays in transit.",

@@ -166,19 +166,19 @@ _TEXTS: dict[Template, dict[Language, str]] = {
         Language.EN: "The change of your tariff was cancelled. Your tariff stays as it is.",
     },
     Template.TARIFF_CHANGE_PLANNED: {
-        Language.RU: "Тариф «{tariff}» начнёт действовать {effective_on}: {fee} в месяц. Отменить смену можно до этого "
+        Language.RU: "Тариф «{tariff}» начнёт действовать {date}: {sum} в месяц. Отменить смену можно до этого "
         "дня.",
-        Language.KK: "«{tariff}» тарифі {effective_on} күнінен қолданылады: айына {fee}. Осы күнге дейін ауыстырудан "
+        Language.KK: "«{tariff}» тарифі {date} күнінен қолданылады: айына {sum}. Осы күнге дейін ауыстырудан "
         "бас тартуға болады.",
-        Language.EN: "Tariff {tariff} takes effect on {effective_on}: {fee} a month. Until then you may change your "
+        Language.EN: "Tariff {tariff} takes effect on {date}: {sum} a month. Until then you may change your "
         "mind.",
     },
     Template.TARIFF_CHANGED: {
-        Language.RU: "С {effective_on} действует тариф «{tariff}»: {fee} в месяц. В следующем счёте за {month}: "
+        Language.RU: "С {date} действует тариф «{tariff}»: {sum} в месяц. В следующем счёте за {month}: "
         "{next}.",
-        Language.KK: "{effective_on} бастап «{tariff}» тарифі қолданылады: айына {fee}. Келесі шотта {month} үшін: "
+        Language.KK: "{date} бастап «{tariff}» тарифі қолданылады: айына {sum}. Келесі шотта {month} үшін: "
         "{next}.",
-        Language.EN: "Tariff {tariff} applies from {effective_on} on: {fee} a month. On the next invoice for {month}: "
+        Language.EN: "Tariff {tariff} applies from {date} on: {sum} a month. On the next invoice for {month}: "
         "{next}.",
     },
     Template.LOST_EQUIPMENT: {
