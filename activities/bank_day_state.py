@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from activities import bank_settlement, bank_terms, comparison, registries
+from activities.reconciliation_news import tell_days
 from models.contracts.reconciliation import DifferenceStatus
 from models.contracts.reconciliation_process import DayState, DifferenceFound, LookStep, SettlementState
 from models.tables.banks import Bank
@@ -62,12 +63,13 @@ def look(session: Session, step: LookStep, zone: ZoneInfo) -> DayState:
 def settlement(session: Session, process_id: UUID, *, at: datetime) -> SettlementState:
     """Settle the bank's days as far as its transfers are there, and say where this one stands."""
     bank_id = session.scalars(select(Reconciliation.bank_id).where(Reconciliation.process_id == process_id)).one()
-    mismatches = bank_settlement.settle_bank(session, bank_id, at=at)
+    settled = bank_settlement.settle_bank(session, bank_id, at=at)
     day = day_of(session, process_id)
+    tell_days(session, [day_id for day_id in settled.day_ids if day_id != day.id])
     if day.settled_at is not None:
         return SettlementState(settled=True)
     left = bank_settlement.remaining(session, day)
-    asks = any(day.day_on in mismatch.days for mismatch in mismatches)
+    asks = any(day.day_on in mismatch.days for mismatch in settled.mismatches)
     return SettlementState(
         settled=False,
         asks=asks,

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from activities import bank_terms, ledger
 from activities.ledger import Posting
 from activities.processes import tell
-from activities.reconciliation_news import tell_days
 from models.contracts.ledger import Chart
 from models.contracts.processes import PROCESS_ACTOR
 from models.contracts.reconciliation import ReconciliationTerms
@@ -49,23 +48,34 @@ def lock_bank(session: Session, bank_id: UUID) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 8))"), {"name": str(bank_id)})
 
 
-def settle_bank(session: Session, bank_id: UUID, *, at: datetime) -> list[Mismatch]:
-    """Settle all days of a bank for which its transfer is on a statement; answers lines with other sums than expected.
+@dataclass(frozen=True)
+class Settled:
+    """Which days were settled just now, and which lines have another sum than the days that they name.
 
-    Repeated, it changes nothing.
+    Whoever asked for it tells the processes of these days.
     """
+
+    day_ids: Sequence[UUID]
+    mismatches: Sequence[Mismatch] = ()
+
+
+def settle_bank(session: Session, bank_id: UUID, *, at: datetime) -> Settled:
+    """Settle all days of a bank for which its transfer is on a statement. Repeated, it changes nothing."""
     lock_bank(session, bank_id)
     bank = session.get_one(Bank, bank_id)
     terms = bank_terms.terms_of(session, bank_id)
     days = _unsettled(session, bank_id)
     waiting: list[UnsettledDay] = []
+    settled: list[UUID] = []
     for day, left in days.values():
         if left.is_ready and left.gross_minor == 0 and not left.fee_minor:
-            _close(session, day, at)
+            day.settled_at = at
+            settled.append(day.id)
         else:
             waiting.append(left)
+    session.flush()
     if not waiting or terms is None:
-        return []
+        return Settled(settled)
     on = [day.on for day in waiting]
     lines = [_as_bank_line(line) for line in lines_of(session, bank, terms, on, lock=True)]
     matches, mismatches = match(
@@ -79,13 +89,13 @@ def settle_bank(session: Session, bank_id: UUID, *, at: datetime) -> list[Mismat
     for found in matches:
         line = by_id[found.line_id]
         transfer = Transfer(line.amount_minor, line.on, PROCESS_ACTOR, at, line_ids=[line.id])
-        _settle(session, bank, transfer, found.shares, {on: day for on, (day, _) in days.items()})
-    return mismatches
+        settled += _settle(session, bank, transfer, found.shares, {on: day for on, (day, _) in days.items()})
+    return Settled(settled, mismatches)
 
 
 def settle_by_hand(
     session: Session, bank_id: UUID, days_on: Collection[date], transfer: Transfer, *, fee_minor: int | None
-) -> None:
+) -> Settled:
     """Settle days with what accounting says: the fee that they name, or all that is missing.
 
     What is missing beside a named fee stays in transit, with its reason.
@@ -114,7 +124,7 @@ def settle_by_hand(
     nets = [day.gross_minor - fee for day, fee in zip(chosen, fees, strict=True)]
     nets[-1] += transfer.amount_minor - sum(nets)
     shares = [DayShare(day.on, net, fee) for day, net, fee in zip(chosen, nets, fees, strict=True)]
-    _settle(session, bank, transfer, shares, {on: day for on, (day, _) in unsettled.items()})
+    return Settled(_settle(session, bank, transfer, shares, {on: day for on, (day, _) in unsettled.items()}))
 
 
 def line_transfer(session: Session, line_ids: Collection[UUID], *, actor: str, at: datetime, reason: str) -> Transfer:
@@ -183,7 +193,8 @@ def remaining(session: Session, day: Reconciliation) -> UnsettledDay:
 
 def leave(session: Session, day: Reconciliation, *, at: datetime) -> None:
     """Wait no longer for a day's transfer: its money stays in transit."""
-    _close(session, day, at)
+    day.settled_at = at
+    session.flush()
 
 
 def _unsettled(session: Session, bank_id: UUID) -> dict[date, tuple[Reconciliation, UnsettledDay]]:
@@ -207,7 +218,7 @@ def _settle(
     transfer: Transfer,
     shares: Sequence[DayShare],
     days: dict[date, Reconciliation],
-) -> None:
+) -> list[UUID]:
     settlement = BankSettlement(
         bank_id=bank.id, amount_minor=transfer.amount_minor, received_on=transfer.received_on, settled_at=transfer.at,
         settled_by=transfer.actor, reference=transfer.reference, reason=transfer.reason,
@@ -225,11 +236,13 @@ def _settle(
         session.flush()
         reason = f"перечисление {bank.name} за {share.on:%d.%m.%Y}"
         ledger.post_all(session, _postings(settled, transfer.received_on, reason))
-        _close(session, day, transfer.at)
+        day.settled_at = transfer.at
         tell(
             session, day.process_id, "bank_day_settled", key=f"bank_day_settled:{settled.id}", at=transfer.at,
             actor=transfer.actor, facts=_told(share, transfer, len(shares)),
         )  # fmt: skip
+    session.flush()
+    return [days[share.on].id for share in shares]
 
 
 def _told(share: DayShare, transfer: Transfer, days: int) -> dict[str, Any]:
@@ -255,9 +268,3 @@ def _postings(settled: BankSettlementDay, on: date, reason: str) -> list[Posting
         )
         for account, amount_minor in ((Chart.BANK, settled.net_minor), (Chart.BANK_FEES, settled.fee_minor))
     ]
-
-
-def _close(session: Session, day: Reconciliation, at: datetime) -> None:
-    day.settled_at = at
-    session.flush()
-    tell_days(session, [day.id])

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from activities import billing_collection, billing_credits, billing_issue, proration, service_days, services
 from activities.billing_collection import ServiceScope, next_month
-from activities.final_withdrawal import first_month_of, withdraw_invoice
+from activities.billing_lines import lay_stages
+from activities.final_withdrawal import charge_again, first_month_of, keep_favour, withdraw_invoice
 from activities.lost_equipment import bill_lost_equipment
 from activities.policies import billing_policy
 from models.contracts.billing import InvoiceKind, RecalculationKind
@@ -123,9 +124,9 @@ def give_up(
 ) -> FinalBill | None:
     """Let a service go on after all: its final invoice is credited, and runs charge it as if that had not been.
 
-    What was paid on it becomes the subscriber's advance again. Months that runs have closed meanwhile are made up at
-    once, by an invoice that is answered; later ones by the next run. Where there is nothing to be given up, nothing is
-    done; twice is once.
+    What was paid on it becomes the subscriber's advance again. What it gave back is charged again at once, and so are
+    months that runs have closed meanwhile, by an invoice that is answered. Where there is nothing to be given up,
+    nothing is done; twice is once.
 
     Raises:
         Refusal: there is no such service, or a day has no price or VAT rate.
@@ -139,14 +140,20 @@ def give_up(
         first_on = min(first_on or subscription.ending_on, subscription.ending_on).replace(day=1)
         subscription.ending_on = None
         session.flush()
+    if first_on is None:
+        return None
     withdraw_invoice(session, process_id, on=issued_on, actor=actor)
     closed_until = service_days.open_from_on(session, subscription.account_id, issued_on)
-    if first_on is None or first_on >= closed_until:
-        return None
-    return _bill(
-        session, subscription, (first_on, closed_until), None, kind=InvoiceKind.CORRECTION, process_id=process_id,
-        issued_on=issued_on, due_on=due_on,
-    )  # fmt: skip
+    if first_on < closed_until:
+        _lay_out(session, subscription, (first_on, closed_until), None, billing_policy(session))
+    else:
+        lay_stages(session)
+    charge_again(session, process_id, from_on=closed_until)
+    made_up = _issue_what_lies(session, InvoiceKind.CORRECTION, process_id, issued_on=issued_on, due_on=due_on)
+    given_back = of_process(session, process_id)
+    if made_up is not None and made_up.invoice_id is not None and given_back is not None:
+        keep_favour(session, made_up.invoice_id, given_back, on=issued_on, actor=actor)
+    return made_up
 
 
 def _check_lasts(subscription: Subscription, end_on: date) -> None:
@@ -192,8 +199,14 @@ def _bill(
     issued_on: date,
     due_on: date,
 ) -> FinalBill | None:
-    """What came of it; none where nothing was to be issued."""
     _lay_out(session, subscription, months, end_on, billing_policy(session))
+    return _issue_what_lies(session, kind, process_id, issued_on=issued_on, due_on=due_on)
+
+
+def _issue_what_lies(
+    session: Session, kind: InvoiceKind, process_id: UUID, *, issued_on: date, due_on: date
+) -> FinalBill | None:
+    """Issue the staged lines; none where nothing was to be issued."""
     figures = billing_issue.total(session)
     if figures.negative:
         billing_credits.issue(

@@ -9,6 +9,7 @@ from activities import bank_settlement, comparison, difference_actions, registri
 from activities.bank_day_opening import lock_day
 from activities.completion import Completion, Effects
 from activities.difference_actions import Decision
+from activities.reconciliation_news import tell_days
 from models.contracts import reconciliation_forms as forms
 from models.contracts.processes import TaskKind, TaskStatus
 from models.contracts.refusals import conflict, invalid
@@ -148,9 +149,7 @@ def _settle(completion: Completion) -> None:
     transfer = bank_settlement.line_transfer(
         completion.session, form.line_ids, actor=completion.actor, at=completion.at, reason=form.reason
     )
-    bank_settlement.settle_by_hand(
-        completion.session, day.bank_id, form.days or [day.day_on], transfer, fee_minor=form.fee_minor
-    )
+    _settle_by_hand(completion, day, transfer, form)
 
 
 def _receive(completion: Completion) -> None:
@@ -164,9 +163,19 @@ def _receive(completion: Completion) -> None:
     transfer = bank_settlement.Transfer(
         form.amount.amount_minor, form.received_on, completion.actor, completion.at, reference=form.reference
     )
-    bank_settlement.settle_by_hand(
+    _settle_by_hand(completion, day, transfer, form)
+
+
+def _settle_by_hand(
+    completion: Completion,
+    day: Reconciliation,
+    transfer: bank_settlement.Transfer,
+    form: forms.DaySettled | forms.DayReceived,
+) -> None:
+    settled = bank_settlement.settle_by_hand(
         completion.session, day.bank_id, form.days or [day.day_on], transfer, fee_minor=form.fee_minor
     )
+    tell_days(completion.session, [day_id for day_id in settled.day_ids if day_id != day.id])
 
 
 def _leave_in_transit(completion: Completion) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 _ID: Final = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 _CREW: Final = {"crew_id": _ID, "starts_at": "2026-11-25T09:00:00+05:00"}
 _AMOUNT: Final = {"amount_minor": 500_000, "currency": "KZT"}
-_PERSON: Final = {"iin": "880101300014", "full_name": "Сейткали Арман Болатович", "phone": "+7 701 123 45 67"}
+_PERSON: Final = {"iin": "880101300010", "full_name": "Сейткали Арман Болатович", "phone": "+7 701 123 45 67"}
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "apply_for_connection": {
@@ -63,7 +63,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "take_payment": {
         "by IIN": {
             "txn_id": "20261124000001",
-            "iin": "880101300014",
+            "iin": "880101300010",
             "amount": _AMOUNT,
             "paid_at": "2026-11-24T10:15:00+05:00",
         },

@@ -102,7 +102,7 @@ def escalated(world: BankWorld) -> None:
     """A difference that nobody decides about in time."""
     world.send([("missing", world.accounts[0], 10_000)])
     world.task(TaskKind.POST_PAYMENT)
-    world.sleep(timedelta(days=3))
+    world.sleep(timedelta(days=3, hours=1))
     eventually(lambda: world.task(TaskKind.POST_PAYMENT).escalated_at)
     world.complete(world.task(TaskKind.POST_PAYMENT), "posted")
     to_close(world)
@@ -122,7 +122,7 @@ def refused_act(world: BankWorld) -> None:
 def registry_overdue(world: BankWorld) -> None:
     """The registry comes after accounting was asked for it."""
     world.open()
-    world.sleep(timedelta(days=1))
+    world.sleep(timedelta(days=1, hours=1))
     world.task(TaskKind.GET_REGISTRY)
     to_settlement(world)
     to_close(world)
@@ -131,7 +131,7 @@ def registry_overdue(world: BankWorld) -> None:
 def registry_received(world: BankWorld) -> None:
     """Accounting says that it is there before the process has heard of it."""
     world.open()
-    world.sleep(timedelta(hours=25))  # between two of the looks that the process takes by itself
+    world.sleep(timedelta(days=1, hours=1))
     task = world.task(TaskKind.GET_REGISTRY)
     untold(world, lambda: world.send(world.rows(world.pay(100_000))))
     world.complete(task, "received")
@@ -142,7 +142,7 @@ def registry_received(world: BankWorld) -> None:
 def nothing_paid(world: BankWorld) -> None:
     """No registry, as there were no payments."""
     world.open()
-    world.sleep(timedelta(days=1))
+    world.sleep(timedelta(days=1, hours=1))
     world.complete(world.task(TaskKind.GET_REGISTRY), "nothing_was_paid", {"reason": "a holiday of the bank"})
 
 
@@ -158,7 +158,7 @@ def doubtful_refused(world: BankWorld) -> None:
     doubtful(world)
     world.complete(world.task(TaskKind.CHECK_REGISTRY), "refused", {"reason": "cut off in the middle"})
     eventually(lambda: world.state().stage == "registry")
-    to_settlement(world)
+    world.send(world.rows("A-1"))
     to_close(world)
 
 
@@ -292,7 +292,7 @@ def to_close(world: BankWorld) -> None:
 def overdue(world: BankWorld) -> None:
     """The transfer did not come in its time."""
     to_settlement(world)
-    world.sleep(timedelta(days=8))
+    world.sleep(timedelta(days=8, hours=1))
     world.task(TaskKind.SETTLE_BANK_DAY)
 
 

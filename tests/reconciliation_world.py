@@ -148,7 +148,7 @@ class BankWorld:
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def sleep(self, duration: timedelta) -> None:
-        """Let time pass on the server."""
+        """Let time pass on the server: not to the minute at which a process takes one of its looks by itself."""
         assert self.server is not None
         self.server.run(self.server.environment.sleep(duration))
 

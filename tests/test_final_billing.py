@@ -369,15 +369,23 @@ def test_a_final_invoice_that_is_given_up_is_credited_and_the_next_run_charges_a
         assert one.is_sound()
 
 
-def test_what_was_given_back_is_charged_again_when_the_service_goes_on(database: Database) -> None:
+def test_what_was_given_back_is_charged_again_at_once_when_the_service_goes_on(database: Database) -> None:
     with database.transaction() as session:
         one = Leaving(session, since=NOVEMBER)
+        one.pay(FEE)
         one.run(NOVEMBER)
         one.issue()
-        assert one.give_up() is None
+        assert one.balance_minor() == FEE - USED
+        made_up = one.give_up()
+        assert made_up == one.give_up(date(2026, 11, 21))
+        assert made_up is not None
+        assert made_up.invoice_id is not None
+        assert [(line.description, line.formula) for line in invoicing.view(session, made_up.invoice_id).lines] == [
+            ("Перерасчёт, Домашний 100, ноябрь 2026", "выставлено ранее: −1\u00a0083,33\u00a0₸")
+        ]
+        assert (one.balance_minor(), one.charged_minor()) == (0, FEE), "the world is as it was"
         one.run(DECEMBER)
-        assert [line.total_minor for line in invoice_lines(session, one.account, DECEMBER)] == [-USED, FEE, FEE]
-        assert one.charged_minor() == 2 * FEE
+        assert [line.total_minor for line in invoice_lines(session, one.account, DECEMBER)] == [FEE]
         assert one.is_sound()
 
 
@@ -422,6 +430,22 @@ def test_a_final_invoice_credited_in_part_keeps_that_favour(database: Database) 
         one.give_up()
         one.run(DECEMBER)
         assert one.charged_minor() == FEE - 100_000
+        assert one.is_sound()
+
+
+def test_a_favour_that_left_nothing_to_give_back_holds_when_the_service_goes_on(database: Database) -> None:
+    with database.transaction() as session:
+        one = Leaving(session, since=NOVEMBER)
+        one.run(NOVEMBER)
+        invoice_id = session.scalars(select(Invoice.id).where(Invoice.account_id == one.account.id)).one()
+        free = NewCreditNote(reason="за простой")
+        credit_notes.issue(session, invoice_id, free, on=TODAY, actor="test", limit_minor=None)
+        one.issue()
+        for _ in range(2):
+            one.give_up()
+        assert one.charged_minor() == 0, "November stays free"
+        one.run(DECEMBER)
+        assert one.charged_minor() == FEE
         assert one.is_sound()
 
 

@@ -121,7 +121,7 @@ def test_a_day_with_every_kind_of_difference_ends_with_the_banks_figures(world: 
 def test_a_registry_that_does_not_come_is_a_task_that_its_arrival_takes_away(world: BankWorld) -> None:
     txn = world.pay(100_000)
     world.open()
-    world.sleep(timedelta(days=1))
+    world.sleep(timedelta(days=1, hours=1))
     task = world.task(TaskKind.GET_REGISTRY)
     assert (world.process().stage, task.facts["day_on"]) == ("registry", world.day.isoformat())
 
@@ -135,14 +135,14 @@ def test_a_registry_that_does_not_come_is_a_task_that_its_arrival_takes_away(wor
 
 def test_a_registry_that_does_not_come_is_brought_before_the_head_of_accounting(world: BankWorld) -> None:
     world.open()
-    world.sleep(timedelta(days=2))
+    world.sleep(timedelta(days=2, hours=1))
 
     eventually(lambda: world.task(TaskKind.GET_REGISTRY).escalated_at)
 
 
 def test_a_day_on_which_nothing_was_paid_is_closed_with_a_reason(world: BankWorld) -> None:
     world.open()
-    world.sleep(timedelta(days=1))
+    world.sleep(timedelta(days=1, hours=1))
     world.complete(world.task(TaskKind.GET_REGISTRY), "nothing_was_paid", {"reason": "the bank had a holiday"})
 
     assert world.outcome().status is ProcessStatus.COMPLETED
@@ -153,7 +153,7 @@ def test_a_day_on_which_nothing_was_paid_is_closed_with_a_reason(world: BankWorl
 def test_nothing_was_paid_makes_payments_of_the_day_differences(world: BankWorld) -> None:
     world.pay(100_000)
     world.open()
-    world.sleep(timedelta(days=1))
+    world.sleep(timedelta(days=1, hours=1))
     world.complete(world.task(TaskKind.GET_REGISTRY), "nothing_was_paid", {"reason": "so the bank says"})
 
     world.complete(world.task(TaskKind.REVERSE_PAYMENT), "reversed")
@@ -402,7 +402,7 @@ def test_the_same_statement_twice_and_another_that_overlaps_settle_once(world: B
 def test_a_transfer_that_does_not_come_is_a_task_that_its_arrival_takes_away(world: BankWorld) -> None:
     world.send(world.rows(world.pay(100_000)))
     world.wait_for_stage("settlement")
-    world.sleep(timedelta(days=8))
+    world.sleep(timedelta(days=8, hours=1))
     task = world.task(TaskKind.SETTLE_BANK_DAY)
     assert (task.facts["gross_minor"], task.facts["fee_minor"], task.facts["expected_minor"]) == (100_000, 950, 99_050)
     world.bring_in(world.transfer(net(100_000)))
@@ -453,7 +453,7 @@ def test_a_transfer_of_more_than_the_registry_needs_a_fee_that_somebody_names(wo
 
 def test_money_that_came_in_without_a_statement_is_entered_by_hand(world: BankWorld) -> None:
     world.send(world.rows(world.pay(100_000)))
-    world.sleep(timedelta(days=8))
+    world.sleep(timedelta(days=8, hours=1))
     task = world.task(TaskKind.SETTLE_BANK_DAY)
     money = {"amount": {"amount_minor": 99_000, "currency": "KZT"}, "reference": "п/п 17"}
 
@@ -487,7 +487,7 @@ def test_several_days_are_settled_by_hand_together(world: BankWorld) -> None:
 
 def test_a_transfer_that_is_waited_for_no_longer_leaves_the_money_in_transit(world: BankWorld) -> None:
     world.send(world.rows(world.pay(100_000)))
-    world.sleep(timedelta(days=8))
+    world.sleep(timedelta(days=8, hours=1))
     world.complete(world.task(TaskKind.SETTLE_BANK_DAY), "left", {"reason": "the bank is insolvent"})
 
     assert world.outcome().status is ProcessStatus.COMPLETED
@@ -566,7 +566,7 @@ def test_a_closed_day_can_not_be_cancelled(world: BankWorld) -> None:
 def test_tasks_that_are_overdue_are_brought_before_the_head_side_by_side(world: BankWorld) -> None:
     world.send([(f"A-{number}", world.accounts[0], 1_000) for number in range(3)])
     eventually(lambda: len(world.open_tasks(TaskKind.POST_PAYMENT)) == 3)
-    world.sleep(timedelta(days=3))
+    world.sleep(timedelta(days=3, hours=1))
 
     eventually(lambda: all(task.escalated_at for task in world.open_tasks(TaskKind.POST_PAYMENT)))
 

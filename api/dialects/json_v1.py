@@ -42,7 +42,7 @@ class _KnownFirst(BankRoute):
 
 router = APIRouter(prefix="/bank/v1", tags=["bank"], responses=PROBLEMS, route_class=_KnownFirst)
 
-AskedIin = Annotated[str, Path(pattern=r"^[0-9]{12}$", examples=["880101300014"])]
+AskedIin = Annotated[str, Path(pattern=r"^[0-9]{12}$", examples=["880101300010"])]
 """Any twelve digits: a number with a wrong check digit belongs to nobody, which is the answer that a bank expects."""
 
 

@@ -51,7 +51,7 @@ class NewSubscriber(BaseModel):
     """A subscriber to be registered. The same IIN again is the same subscriber."""
 
     model_config = ConfigDict(extra="forbid")
-    iin: Iin = Field(examples=["880101300014"])
+    iin: Iin = Field(examples=["880101300010"])
     full_name: FullName = Field(examples=["Сейткали Арман Болатович"])
     phone: Phone = Field(examples=["+77011234567"])
     language: Language = Language.RU

@@ -42,9 +42,9 @@ TASK_TITLES: dict[str, dict[str, str]] = {
         "kk": "Берешек туралы абонентке қоңырау шалу",
     },
     "refund": {
-        "en": "Refund the subscriber's money or keep it as an advance",
-        "ru": "Вернуть деньги абоненту или оставить авансом",
-        "kk": "Абоненттің ақшасын қайтару немесе аванс ретінде қалдыру",
+        "en": "Refund the subscriber's money, move it to another account, or keep it",
+        "ru": "Вернуть деньги абоненту, перенести на другой счёт или оставить",
+        "kk": "Абоненттің ақшасын қайтару, басқа шотқа ауыстыру немесе қалдыру",
     },
     "settle_account": {
         "en": "Settle the account of a subscriber who leaves: invoice or write off",

@@ -1,0 +1,48 @@
+"""Crashes inside of steps: committed in the database, while the engine can't be told any more."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from sqlalchemy import text
+
+from tests.running_product import Product, kill, thaw
+
+Crash = Callable[[Product], None]
+
+
+def all_of(futures: Sequence[Future[None]]) -> None:
+    """Wait for everybody; raises what the first of them stumbled over."""
+    for future in futures:
+        future.result()
+
+
+@contextmanager
+def steps_held_up(product: Product, table: str = "process") -> Iterator[None]:
+    """Let every step that changes this table, or refers to a row in it, wait in its middle; reading goes on."""
+    with product.database.transaction() as session:
+        session.execute(text(f"LOCK TABLE {table} IN EXCLUSIVE MODE"))
+        yield
+
+
+def held_up(product: Product) -> int:
+    """How many steps wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'worker'"
+    return int(product.one(waiting))
+
+
+def worker_dies(product: Product) -> None:
+    """The worker is killed while the engine is silent."""
+    kill(product.worker)
+    thaw(product.temporal)
+    product.start_worker()
+
+
+def power_is_cut(product: Product) -> None:
+    """Everything is killed at once, and comes back."""
+    for child in (product.worker, product.api, product.temporal, product.postgres):
+        kill(child)
+    product.start_postgres()
+    product.start_temporal()
+    product.start_worker()
+    product.start_api()
