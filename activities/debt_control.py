@@ -13,7 +13,9 @@ from activities.payment_news import tell_payments_to
 from activities.process_messages import say
 from activities.processes import enter_stage, get_process, tell
 from activities.settlement import open_invoices
+from activities.tasks import withdraw_forgotten
 from models.contracts.messaging import Urgency
+from models.contracts.processes import TaskKind
 from models.contracts.steps import Outstanding, PaymentStep, ProcessStep
 from models.contracts.tariff_change import DebtStep, TariffChangeStage
 from models.database import Database
@@ -54,6 +56,7 @@ class DebtControlActivities:
                 tell(session, process.id, "nothing_owed", at=step.at)
             else:
                 # Asked for before a crash, and paid before this repetition.
+                withdraw_forgotten(session, process.id, kind=TaskKind.CONTROL_DEBT, at=step.at)
                 _tell_payments(session, PaymentStep(process_id=process.id, at=step.at), process, debt_minor)
             return Outstanding(outstanding_minor=debt_minor)
 

@@ -1,9 +1,12 @@
 """Whether the API is alive and ready, and its figures. Open to everybody who reaches it; they name no person."""
 
+import os
+
 import structlog
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY
 from pydantic import BaseModel
 from sqlalchemy import func, select
@@ -68,14 +71,23 @@ def _engine_answers(ctx: Context) -> bool:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def read_metrics(ctx: Ctx) -> Response:
-    """Prometheus: this process's requests, and what the database says of the whole operation."""
-    figures = generate_latest(REGISTRY)
+    """Prometheus: requests to this port, and what the database says of the whole operation."""
+    figures = generate_latest(_requests())
     try:
         figures += generate_latest(_operation(ctx))
     except SQLAlchemyError:
         # The process's own figures are wanted most when the database is away.
         _log.warning("metrics_without_database")
     return Response(figures, media_type=CONTENT_TYPE_LATEST)
+
+
+def _requests() -> CollectorRegistry:
+    """What this process has counted, or all processes behind the same port (`workers.api_processes`)."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
 
 
 def _operation(ctx: Context) -> CollectorRegistry:

@@ -12,7 +12,9 @@ on each as soon as it has its answer.
    process's next stage.
 3. The bank pays for BEHIND_SECONDS (8) to WAITING (60) processes that wait, a little each time, so that each payment is
    to be told: how many rows the relay is behind, how old they get, and how long after the load's end the last is told.
-4. The whole ledger is checked; a finding fails the benchmark.
+4. Temporal is stopped, the bank goes on paying for OUTAGE_SECONDS (8), and Temporal comes back: how soon the relay
+   tells the first row, and how many a second until the last.
+5. The whole ledger is checked; a finding fails the benchmark.
 
 The bank's own processor time is in the table as `bank`: it shares the two cores, and must not be what stands in the
 way. `ratio_cpu_…` is what the throughput would be worth if processor time were all that counts (pgbench's with its
@@ -34,7 +36,7 @@ from urllib.request import urlopen
 from bank_data import account_no, furnish_debtors, iin
 from bank_floor import SAMPLES, FloorFailedError, Script, count, overhear, run_script
 from bank_load import Bank, Timed, load
-from bank_reaction import Behind, behind, reactions, waiting_connections
+from bank_reaction import Behind, Outage, behind, outage, reactions, waiting_connections
 from billing_floor import BillingFailedError, maintain
 from furniture import furnish
 from report import print_figures, print_table
@@ -52,6 +54,7 @@ SECONDS: Final = int(os.environ.get("SECONDS", "5"))
 REACTIONS: Final = int(os.environ.get("REACTIONS", "100"))
 WAITING: Final = int(os.environ.get("WAITING", "60"))
 BEHIND_SECONDS: Final = int(os.environ.get("BEHIND_SECONDS", "8"))
+OUTAGE_SECONDS: Final = int(os.environ.get("OUTAGE_SECONDS", "8"))
 API_PROCESSES: Final = int(os.environ.get("API_PROCESSES", "2"))
 AMOUNT_MINOR: Final = 100
 WARM_UP_SECONDS: Final = 2
@@ -217,6 +220,9 @@ def measure(parts: Servers) -> None:
             reacted = reactions(parts.database_url, port, bank, connections[:REACTIONS])
             say(f"the next stage after a payment: p50 {reacted.p50_ms:.0f} ms, p99 {reacted.p99_ms:.0f} ms")
             lagged = behind(parts.database_url, port, bank, connections[REACTIONS:], seconds=BEHIND_SECONDS)
+            say(f"all told {lagged.drained_after_seconds:.1f} s after a load of {BEHIND_SECONDS} s")
+            away = outage(parts, port, bank, connections[REACTIONS:], seconds=OUTAGE_SECONDS)
+            say(f"{away.rows} rows after an outage: all told in {away.drained_after_seconds:.1f} s")
         with database.transaction() as session:
             findings = check(session)
         if findings:
@@ -224,10 +230,10 @@ def measure(parts: Servers) -> None:
         say("the ledger is right: 0 findings")
     finally:
         database.close()
-    report(rounds, reacted, lagged)
+    report(rounds, reacted, lagged, away)
 
 
-def report(rounds: dict[str, list[Round]], reacted: Timed, lagged: Behind) -> None:
+def report(rounds: dict[str, list[Round]], reacted: Timed, lagged: Behind, away: Outage) -> None:
     """Print what was measured."""
     print()
     print_table(
@@ -242,6 +248,8 @@ def report(rounds: dict[str, list[Round]], reacted: Timed, lagged: Behind) -> No
         f"most {lagged.most_waiting} rows to tell, the oldest {lagged.oldest_seconds:.1f} s; all told "
         f"{lagged.drained_after_seconds:.1f} s after the load, all in the timelines after "
         f"{lagged.learned_after_seconds:.1f} s.\n"
+        f"{away.rows} rows after {OUTAGE_SECONDS} s without Temporal: the first told {away.first_told_after_seconds:.1f} s "
+        f"after it was back, all in {away.drained_after_seconds:.1f} s, {away.rows_per_second:.0f} a second.\n"
     )
     figures: dict[str, Any] = {}
     for kind, measured in rounds.items():
@@ -267,6 +275,10 @@ def report(rounds: dict[str, list[Round]], reacted: Timed, lagged: Behind) -> No
         "load_oldest_seconds": lagged.oldest_seconds,
         "load_drained_after_seconds": lagged.drained_after_seconds,
         "load_learned_after_seconds": lagged.learned_after_seconds,
+        "outage_rows": away.rows,
+        "outage_first_told_after_seconds": away.first_told_after_seconds,
+        "outage_drained_after_seconds": away.drained_after_seconds,
+        "outage_rows_per_second": away.rows_per_second,
         "ratio_drained_to_load": lagged.drained_after_seconds / lagged.payments.seconds,
         "ratio_learned_to_load": lagged.learned_after_seconds / lagged.payments.seconds,
     }

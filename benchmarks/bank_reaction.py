@@ -1,6 +1,7 @@
 """How soon a process learns of money: on an idle stack, and behind a load of payments that all concern processes."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import psycopg
 from bank_load import Bank, Line, Timed, UnexpectedAnswerError, load
 from furniture import TOTAL_MINOR, Operator, new_iin, new_phone
 from people import PAYMENT, Lookout
+from servers import Servers
 
 from activities.connection_application import register_connection
 from models.contracts.connection import NewConnection
@@ -170,3 +172,54 @@ def _row(connection: psycopg.Connection[Any], statement: str, parameters: Sequen
 def _give_up_after(since: float, what: str) -> None:
     if time.perf_counter() - since > PATIENCE_SECONDS:
         raise TimeoutError(f"waited in vain: {what}")
+
+
+@dataclass(frozen=True)
+class Outage:
+    """How the relay caught up with payments that were taken while Temporal was away."""
+
+    rows: int
+    first_told_after_seconds: float
+    """From the moment that Temporal answers again."""
+    drained_after_seconds: float
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows told a second, the first pause included."""
+        return self.rows / self.drained_after_seconds
+
+
+def outage(parts: Servers, port: int, bank: Bank, connections: Sequence[Waiting], *, seconds: float) -> Outage:
+    """Pay for processes that wait while Temporal is away, have it come back, and watch until everything is told."""
+    temporal = parts.children["Temporal"]
+    temporal.stop()
+    paid = load(
+        port, lambda number: bank.pay(connections[number % len(connections)].account_no, 1), seconds=seconds, expect=201
+    )
+    temporal.start()
+    host, port_no = parts.temporal_address.split(":")
+    with psycopg.connect(parts.database_url, autocommit=True) as looking:
+        (rows, _) = _row(looking, _BACKLOG)
+        if rows < len(paid.latencies_ms):
+            raise UnexpectedAnswerError(f"{rows} rows wait after {len(paid.latencies_ms)} payments")
+        began = time.perf_counter()
+        while not _listens(host, int(port_no)):
+            _give_up_after(began, "Temporal answers")
+            time.sleep(LOOK_EVERY_SECONDS)
+        back_at = time.perf_counter()
+        while _row(looking, _BACKLOG)[0] >= rows:
+            _give_up_after(back_at, "the relay tells something")
+            time.sleep(LOOK_EVERY_SECONDS)
+        first_at = time.perf_counter()
+        while _row(looking, _BACKLOG)[0] > 0:
+            _give_up_after(back_at, "the backlog drains")
+            time.sleep(LOOK_EVERY_SECONDS)
+    return Outage(rows, first_at - back_at, time.perf_counter() - back_at)
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True

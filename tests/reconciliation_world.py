@@ -266,12 +266,12 @@ class BankWorld:
         ):  # fmt: skip
             start.start_input = {**start.start_input, "policy": self.policy.model_dump(mode="json")}
 
-    def task(self, kind: TaskKind, **facts: Any) -> Task:
+    def task(self, kind: TaskKind, /, **facts: Any) -> Task:
         """The open task of this kind with these facts, once the process has opened it."""
         task: Task = eventually(lambda: next(iter(self.open_tasks(kind, **facts)), None))
         return task
 
-    def open_tasks(self, kind: TaskKind | None = None, *, day: date | None = None, **facts: Any) -> list[Task]:
+    def open_tasks(self, kind: TaskKind | None = None, /, *, day: date | None = None, **facts: Any) -> list[Task]:
         """The open tasks of a day."""
         with self.database.transaction() as session:
             listed = (
@@ -486,14 +486,20 @@ def bank_world(
         yield world
 
 
-def worker(client: Client, world: BankWorld, steps: ReconciliationActivities | None = None) -> Worker:
+def worker(
+    client: Client,
+    world: BankWorld,
+    steps: ReconciliationActivities | None = None,
+    tasks: TaskActivities | None = None,
+) -> Worker:
     """The worker of processes, as in production, on a queue of the test's own."""
     return Worker(
         client,
         task_queue=world.queue,
         workflows=reconciliation.WORKFLOWS,
         activities=activities_of(
-            steps or ReconciliationActivities(world.database, SETTINGS), TaskActivities(world.database, SETTINGS)
+            steps or ReconciliationActivities(world.database, SETTINGS),
+            tasks or TaskActivities(world.database, SETTINGS),
         ),
         activity_executor=ThreadPoolExecutor(8),
         interceptors=[FailureBoundary()],

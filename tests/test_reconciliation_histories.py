@@ -94,9 +94,12 @@ def test_no_history_names_a_payer(database: Database, time_skipping: Callable[[]
             world.task(TaskKind.POST_PAYMENT, kind="unknown_account"), "posted", {"account_no": one, "comment": "нашли"}
         )
         for kind, outcome in (
-            (TaskKind.CORRECT_PAYMENT, "corrected"), (TaskKind.POST_PAYMENT, "posted"), (TaskKind.POST_PAYMENT, "posted"),
-            (TaskKind.ACCEPT_DATE, "accepted"), (TaskKind.REVERSE_PAYMENT, "reversed"),
-        ):  # fmt: skip
+            (TaskKind.CORRECT_PAYMENT, "corrected"),
+            (TaskKind.POST_PAYMENT, "posted"),
+            (TaskKind.POST_PAYMENT, "posted"),
+            (TaskKind.ACCEPT_DATE, "accepted"),
+            (TaskKind.REVERSE_PAYMENT, "reversed"),
+        ):
             world.complete(world.task(kind), outcome)
         world.bring_in(world.transfer(98_000, purpose=f"за {world.day:%d.%m.%Y} ИИН {world.iins[0]}"))
         task = world.task(TaskKind.SETTLE_BANK_DAY)

@@ -84,7 +84,8 @@ class Changer(Applicant):
         self.process_id = answer.json()["id"]
 
     def pay_debt(self) -> None:
-        """The bank reports what was owed, twice."""
+        """The bank reports what is asked for, twice."""
+        self.open_task("control_debt")
         self.pay(DEBT_MINOR)
 
     def replace(self) -> None:

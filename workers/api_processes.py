@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Final
 
@@ -44,19 +45,25 @@ def serve_together(settings: Settings) -> None:
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, stop_soon)
     _wait_for(settings.api_port or 8080, stop)
+    with TemporaryDirectory(prefix="abonent-metrics-") as metrics:
+        members = [_member(number, metrics) for number in range(1, settings.api_processes + 1)]
+        try:
+            for member in members:
+                member.start()
+            while not stop.wait(WATCH_EVERY_SECONDS):
+                for member in members:
+                    news = member.tend()
+                    if news is not None:
+                        _log.warning("api_process", news=news)
+        finally:
+            _end(members)
+
+
+def _member(number: int, metrics: str) -> Child:
     root = Path(migrations.__file__).parent.parent
     command = [sys.executable, "-m", "workers.cli", "api", MEMBER]
-    members = [Child(f"API {number}", command, folder=root) for number in range(1, settings.api_processes + 1)]
-    try:
-        for member in members:
-            member.start()
-        while not stop.wait(WATCH_EVERY_SECONDS):
-            for member in members:
-                news = member.tend()
-                if news is not None:
-                    _log.warning("api_process", news=news)
-    finally:
-        _end(members)
+    # The library's own name: in this folder each process counts, and whichever is asked adds all of them up.
+    return Child(f"API {number}", command, folder=root, environment={"PROMETHEUS_MULTIPROC_DIR": metrics})
 
 
 def _wait_for(port: int, stop: threading.Event) -> None:

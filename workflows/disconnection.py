@@ -77,7 +77,7 @@ class Disconnection(SubscriberProcess):
             await self.take_back_open_tasks()
         if self._is_cancelled():
             await self._came_too_late()
-        self._cancellable, self._cancellation = False, None
+        self._cancellable, self._cancellation, self._visit_booked = False, None, False
         if self._is_dismantled:
             await self.act_is_signed(DisconnectionActivities.draw_up_act, stage=Stage.RETURN, or_not=True)
             await self.step(DisconnectionActivities.terminate, self.now())

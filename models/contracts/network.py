@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
 SpeedMbps = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
