@@ -87,8 +87,8 @@ def _found(one_transaction: str) -> str:
             FROM ({EVENTS}) AS event WHERE true {one_transaction}
             GROUP BY txn_id
         ), unequal AS (
-            -- One join of both sides, which the database can only do by hash or merge; all else is looked up row by row:
-            -- statistics of rows that have just come in would mislead it.
+            -- One join of both sides, which the database can only do by hash or merge; all else is looked up row by
+            -- row: statistics of rows that have just come in would mislead it.
             SELECT coalesce(theirs.txn_id, ours.txn_id) AS txn_id, theirs.amount_minor AS registry_minor,
                    ours.amount_minor AS posted_minor, theirs.subscriber,
                    coalesce(theirs.amount_minor, 0) = coalesce(ours.amount_minor, 0) AS is_misdirected

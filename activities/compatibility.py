@@ -31,21 +31,41 @@ class Fit(NamedTuple):
 
 def fit_of(session: Session, subscription_id: UUID, tariff: Tariff) -> Fit:
     """Whether the equipment that is installed and the port work with a tariff."""
-    rows = session.execute(
-        select(EquipmentModel.kind, TariffEquipment.sku)
-        .join(EquipmentModel, EquipmentModel.sku == TariffEquipment.sku)
-        .where(TariffEquipment.tariff_id == tariff.id)
-        .order_by(TariffEquipment.place)
-    )
     installed = session.scalars(
         select(StockItem.sku).where(
             StockItem.subscription_id == subscription_id, StockItem.state == StockState.INSTALLED
         )
     ).all()
     return Fit(
-        mount=to_mount([(kind, sku) for kind, sku in rows], installed),
+        mount=to_mount(_works_with(session, tariff.id), installed),
         another_port=not carries_speed(session, subscription_id, tariff.speed_mbps),
     )
+
+
+def check_ordered(session: Session, tariff: Tariff, skus: Collection[str]) -> None:
+    """Return if a tariff works with the equipment that is ordered for it.
+
+    Raises:
+        Refusal: of a kind that the tariff needs none of its models is ordered.
+    """
+    missing = to_mount(_works_with(session, tariff.id), skus)
+    if missing:
+        raise invalid(
+            "equipment_unfit",
+            f"This tariff does not work with the ordered equipment: order {', '.join(missing)} as well, or what GET "
+            f"/v1/tariffs/{tariff.code}/equipment lists beside it.",
+            {"equipment": f"missing: {', '.join(missing)}"},
+        )
+
+
+def _works_with(session: Session, tariff_id: UUID) -> list[tuple[str, str]]:
+    rows = session.execute(
+        select(EquipmentModel.kind, TariffEquipment.sku)
+        .join(EquipmentModel, EquipmentModel.sku == TariffEquipment.sku)
+        .where(TariffEquipment.tariff_id == tariff_id)
+        .order_by(TariffEquipment.place)
+    )
+    return [(kind, sku) for kind, sku in rows]
 
 
 def in_place_of(session: Session, subscription_id: UUID, skus: Collection[str]) -> list[str]:

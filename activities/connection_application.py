@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from activities import stock, subscribers, tariff_prices
+from activities import compatibility, stock, subscribers, tariff_prices
 from activities.idempotency import process_of_key
 from activities.network import reserve_port
 from activities.outbox import start_workflow
@@ -47,6 +47,7 @@ def register_connection(
         )
     tariff = tariff_prices.on_sale(session, order.tariff_code, on)
     stock.check_skus(session, order.equipment)
+    compatibility.check_ordered(session, tariff, order.equipment)
     subscriber = _subscriber(session, order, on)
     account = subscribers.account_of(session, subscriber.id)
     subscription_id = _subscription(session, account, premises, tariff)

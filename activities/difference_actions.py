@@ -79,7 +79,7 @@ def carry_out(session: Session, difference_id: UUID, decision: Decision) -> Reco
     difference, day = _locked(session, difference_id)
     found = comparison.find_one(session, day, difference.txn_id, decision.zone)
     if found is None or found.fingerprint != difference.fingerprint:
-        raise conflict("difference_changed", "Books or registry have changed since: this task goes by itself soon.")
+        raise _changed()
     proposal = comparison.PROPOSALS[difference.kind]
     acting = _Acting(session, day, difference, decision)
     if proposal is Proposal.ACCEPT_DATE:
@@ -180,6 +180,10 @@ def carry_out_wanted(
     return len(wanted) - refused, refused
 
 
+def _changed() -> Refusal:
+    return conflict("difference_changed", "Books or registry have changed since: this task goes by itself soon.")
+
+
 def _together(day: Reconciliation, kinds: Collection[DifferenceKind], but_not: Collection[UUID]) -> Any:
     condition = (
         (ReconciliationDifference.reconciliation_id == day.id)
@@ -238,6 +242,8 @@ class _Acting:
         Both count for this day, so that its sum changes by what they differ in.
         """
         standing = self._standing()
+        if sum(payment.amount_minor for payment in standing) != found.standing_minor:
+            raise _changed()  # a payment has come between two looks at the books
         target_minor = found.standing_minor + (found.registry_minor or 0) - (found.posted_minor or 0)
         if standing and target_minor:
             self._correct(standing, target_minor)

@@ -1,6 +1,5 @@
 """What procurement, dispatchers and installers bring about: deliveries, visits, mounted equipment, signed acts."""
 
-
 from activities import crews, documents, stock, visits
 from activities.completion import Completion, Effects, make_impossible, note_completed
 from models.contracts import field_forms as forms

@@ -86,7 +86,12 @@ def due_ids(session: Session, status: MessageStatus, *, now: datetime, limit: in
 
 
 def claim(
-    session: Session, message_id: UUID, *, now: datetime, today: date, notices_from: datetime,
+    session: Session,
+    message_id: UUID,
+    *,
+    now: datetime,
+    today: date,
+    notices_from: datetime,
     notice_validity: timedelta,
 ) -> OutgoingSms | MessageStatus | None:
     """Take one queued message on for sending, once the transaction is committed; its reason is checked again first.

@@ -248,8 +248,9 @@ def report(rounds: dict[str, list[Round]], reacted: Timed, lagged: Behind, away:
         f"most {lagged.most_waiting} rows to tell, the oldest {lagged.oldest_seconds:.1f} s; all told "
         f"{lagged.drained_after_seconds:.1f} s after the load, all in the timelines after "
         f"{lagged.learned_after_seconds:.1f} s.\n"
-        f"{away.rows} rows after {OUTAGE_SECONDS} s without Temporal: the first told {away.first_told_after_seconds:.1f} s "
-        f"after it was back, all in {away.drained_after_seconds:.1f} s, {away.rows_per_second:.0f} a second.\n"
+        f"{away.rows} rows after {OUTAGE_SECONDS} s without Temporal: the first told "
+        f"{away.first_told_after_seconds:.1f} s after it was back, all in {away.drained_after_seconds:.1f} s, "
+        f"{away.rows_per_second:.0f} a second.\n"
     )
     figures: dict[str, Any] = {}
     for kind, measured in rounds.items():

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from models.contracts.network import NodeKind
 from models.contracts.people import Role
 from models.rules.iin import check_digit
+from models.tables.banks import Bank
 from models.tables.catalogue import EquipmentModel, Tariff, TariffPrice
 from models.tables.crews import Crew
 from models.tables.network import NetworkNode, NetworkPort, Premises
-from models.tables.banks import Bank
 from models.tables.people import Staff
 from models.tables.stock import StockItem
 from workers import seed

@@ -491,10 +491,12 @@ def worker(
     world: BankWorld,
     steps: ReconciliationActivities | None = None,
     tasks: TaskActivities | None = None,
+    **other: Any,
 ) -> Worker:
     """The worker of processes, as in production, on a queue of the test's own."""
     return Worker(
         client,
+        **other,
         task_queue=world.queue,
         workflows=reconciliation.WORKFLOWS,
         activities=activities_of(

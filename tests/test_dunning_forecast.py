@@ -139,12 +139,11 @@ def counts_of(found: Forecast) -> dict[date, Counter[str]]:
     return {on: +counts for on, counts in days.items() if counts.total()}
 
 
-@pytest.mark.parametrize("waits", [False, True], ids=["plain", "with promises, disputes, holds"])
-def test_what_is_forecast_for_a_month_is_what_then_happens(alone: Database, *, waits: bool) -> None:
+def test_what_is_forecast_for_a_month_is_what_then_happens(alone: Database) -> None:
+    """With promises, disputes, exclusions, outages and freezes of today; nobody pays and nothing is added."""
     lives = town(alone)
     live_until(lives[::-1], local(FROM))
-    if waits:
-        with_waits(lives)
+    with_waits(lives)
 
     found = ask(alone, local(FROM))
     live_until(lives[::-1], local(UNTIL) - timedelta(minutes=1))
@@ -159,8 +158,9 @@ def test_what_is_forecast_for_a_month_is_what_then_happens(alone: Database, *, w
 
 
 def test_a_forecast_writes_nothing(alone: Database) -> None:
-    lives = town(alone)
-    live_until(lives[::-1], local(FROM))
+    debtor = life(alone, began_on=BEGAN)
+    debtor.bill(BEGAN)
+    debtor.pass_until(local(FROM))
     tables = (DunningEpisode, DunningStep, Message, Outbox, Process, TimelineEntry)
 
     def rows() -> list[int]:

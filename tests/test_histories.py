@@ -41,8 +41,10 @@ from workers.registry import messaging_activities, process_activities
 
 TimeSkipping = Callable[[], TemporalServer]
 RECORDED = sorted(path.stem for path in FOLDER.glob("*.json"))
-CONNECTION_TASKS = set(TaskKind)
-"""Every kind of task so far is opened by a connection; one that isn't is taken out here."""
+CONNECTION_TASKS = {
+    TaskKind.PURCHASE, TaskKind.ASSIGN_CREW, TaskKind.INSTALL, TaskKind.SIGN_ACT, TaskKind.REFUND,
+}  # fmt: skip
+"""What a connection asks of people."""
 
 
 # -- replay ----------------------------------------------------------------------------------------------------------
@@ -177,11 +179,11 @@ WORKFLOW_NAMES: dict[str, dict[str, set[str]]] = {
 ACTIVITY_NAMES = {
     PROCESSES_QUEUE: {
         "connection.check_prepayment", "connection.close", "connection.close_as_cancelled", "connection.draw_up_act",
-        "connection.free_visit", "connection.move_visit", "connection.release_equipment",
-        "connection.remind_of_prepayment", "connection.reserve_equipment", "connection.send_contract_and_invoice",
-        "connection.take_back_contract_and_invoice", "connection.withdraw_application",
-        "network.switch_off", "network.switch_on",
+        "connection.release_equipment", "connection.remind_of_prepayment", "connection.reserve_equipment",
+        "connection.send_contract_and_invoice", "connection.take_back_contract_and_invoice",
+        "connection.withdraw_application", "network.switch_off", "network.switch_on",
         "task.claim", "task.complete", "task.escalate", "task.note_refused_act", "task.open", "task.withdraw",
+        "visit.free", "visit.move",
     },
     MESSAGING_QUEUE: {"messaging.send_due"},
 }  # fmt: skip

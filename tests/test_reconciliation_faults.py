@@ -27,6 +27,7 @@ from models.tables.outbox import Outbox
 from models.tables.payments import Payment
 from models.tables.processes import Task
 from models.tables.reconciliation import BankRegistry
+from tests import factories
 from tests.connection_world import eventually
 from tests.engines import TemporalServer
 from tests.reconciliation_world import SETTINGS, ZONE, BankWorld, osmp, statement_file, worker
@@ -131,15 +132,15 @@ def test_steps_whose_answer_is_lost_are_done_again_and_change_nothing(
 
 
 def test_a_worker_that_knows_nothing_goes_on_where_another_one_stood(
-    database: Database, time_skipping: Callable[[], TemporalServer]
+    database: Database, temporal: TemporalServer
 ) -> None:
-    server = time_skipping()
-    world = BankWorld(database, server, "relay-race")
+    world = BankWorld(database, temporal, factories.unique("relay-race"))
     world.furnish()
 
     @contextmanager
     def fresh_worker() -> Iterator[None]:
-        with server.workers(lambda client: [worker(client, world)]):
+        """One that remembers no process, so that each time all of its history is gone through."""
+        with temporal.workers(lambda client: [worker(client, world, max_cached_workflows=0)]):
             yield
 
     with fresh_worker():

@@ -287,13 +287,13 @@ def test_a_connection_gets_a_port_that_carries_its_tariff(database: Database) ->
     assert refused.value.slug == "no_free_port"
 
 
-def connect(session: Session, premises_id: UUID, code: str) -> Process:
+def connect(session: Session, premises_id: UUID, code: str, *equipment: str) -> Process:
     """Somebody applies for a connection."""
     order = NewConnection.model_validate({
         "subscriber": {
             "iin": factories.new_iin(), "full_name": "Сейткали Арман Болатович", "phone": factories.new_phone(),
         },
-        "premises_id": premises_id, "tariff_code": code,
+        "equipment": equipment, "premises_id": premises_id, "tariff_code": code,
     })  # fmt: skip
     return register_connection(session, order, actor="test", idempotency_key=None, at=factories.NOW, on=TODAY)[0]
 
@@ -349,6 +349,20 @@ def test_what_a_tariff_works_with_is_said_anew_as_a_whole(place: Place) -> None:
             assert refused.value.slug == slug
         compatibility.set_equipment(session, place.new.code, [])
         assert compatibility.equipment_of(session, place.new.code) == []
+
+
+def test_a_connection_is_ordered_with_what_its_tariff_works_with(database: Database) -> None:
+    with database.transaction() as session:
+        tariff, premises = factories.tariff(session), factories.premises(session)
+        ont, better = factories.equipment(session), factories.equipment(session)
+        ont.kind = better.kind = EquipmentKind.ONT
+        session.flush()
+        compatibility.set_equipment(session, tariff.code, [better.sku])
+        with pytest.raises(Refusal) as refused:
+            connect(session, premises.id, tariff.code, ont.sku)
+        assert refused.value.slug == "equipment_unfit"
+        assert better.sku in refused.value.detail
+        connect(session, premises.id, tariff.code, better.sku)
 
 
 def test_pieces_of_no_particular_kind_make_room_for_nothing(place: Place) -> None:

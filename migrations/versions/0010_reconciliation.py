@@ -1,5 +1,8 @@
 """A bank's days: what was agreed with it, its registries, differences, statements and settlements."""
 
+from datetime import datetime
+from uuid import UUID
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -22,11 +25,11 @@ def _words(name: str, *words: str) -> sa.Enum:
     return sa.Enum(*words, name=name, native_enum=False, create_constraint=True, length=40)
 
 
-def _id() -> sa.Column[sa.UUID]:
+def _id() -> sa.Column[UUID]:
     return sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False)
 
 
-def _at(name: str, *, nullable: bool = False) -> sa.Column[sa.DateTime]:
+def _at(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 

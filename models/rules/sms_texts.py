@@ -166,20 +166,15 @@ _TEXTS: dict[Template, dict[Language, str]] = {
         Language.EN: "The change of your tariff was cancelled. Your tariff stays as it is.",
     },
     Template.TARIFF_CHANGE_PLANNED: {
-        Language.RU: "Тариф «{tariff}» начнёт действовать {date}: {sum} в месяц. Отменить смену можно до этого "
-        "дня.",
+        Language.RU: "Тариф «{tariff}» начнёт действовать {date}: {sum} в месяц. Отменить смену можно до этого дня.",
         Language.KK: "«{tariff}» тарифі {date} күнінен қолданылады: айына {sum}. Осы күнге дейін ауыстырудан "
         "бас тартуға болады.",
-        Language.EN: "Tariff {tariff} takes effect on {date}: {sum} a month. Until then you may change your "
-        "mind.",
+        Language.EN: "Tariff {tariff} takes effect on {date}: {sum} a month. Until then you may change your mind.",
     },
     Template.TARIFF_CHANGED: {
-        Language.RU: "С {date} действует тариф «{tariff}»: {sum} в месяц. В следующем счёте за {month}: "
-        "{next}.",
-        Language.KK: "{date} бастап «{tariff}» тарифі қолданылады: айына {sum}. Келесі шотта {month} үшін: "
-        "{next}.",
-        Language.EN: "Tariff {tariff} applies from {date} on: {sum} a month. On the next invoice for {month}: "
-        "{next}.",
+        Language.RU: "С {date} действует тариф «{tariff}»: {sum} в месяц. В следующем счёте за {month}: {next}.",
+        Language.KK: "{date} бастап «{tariff}» тарифі қолданылады: айына {sum}. Келесі шотта {month} үшін: {next}.",
+        Language.EN: "Tariff {tariff} applies from {date} on: {sum} a month. On the next invoice for {month}: {next}.",
     },
     Template.LOST_EQUIPMENT: {
         Language.RU: "К оплате за невозвращённое оборудование: {sum}, до {due_on}. Оплатите в приложении банка по ИИН "
