@@ -237,6 +237,21 @@ _RULES: Final = {
         JOIN ledger_balance AS held ON held.account_id = owed.account_id AND held.chart_code = '3510'
         WHERE owed.chart_code = '1210' AND owed.balance_minor > 0 AND held.balance_minor < 0
     """,
+    "a bank's transfer is posted for each of its days": """
+        SELECT CAST(NULL AS uuid) AS account_id, settled.id::text AS subject,
+               settled.net_minor + settled.fee_minor AS expected_minor,
+               coalesce(sum(posted.amount_minor) FILTER (WHERE posted.credit = '1020'), 0)
+               - coalesce(sum(posted.amount_minor) FILTER (WHERE posted.debit = '1020'), 0) AS found_minor
+        FROM bank_settlement_day AS settled LEFT JOIN transfer AS posted ON posted.document_id = settled.id
+        GROUP BY settled.id
+    """,
+    "a bank's transfer is the sum of its days": """
+        SELECT CAST(NULL AS uuid) AS account_id, settlement.id::text AS subject,
+               settlement.amount_minor AS expected_minor, coalesce(sum(settled.net_minor), 0) AS found_minor
+        FROM bank_settlement AS settlement
+        LEFT JOIN bank_settlement_day AS settled ON settled.settlement_id = settlement.id
+        GROUP BY settlement.id
+    """,
     "suspense is what payments in suspense amount to": """
         SELECT CAST(NULL AS uuid) AS account_id, '3390' AS subject,
                (SELECT coalesce(sum(amount_minor), 0) FROM payment WHERE status = 'suspense') AS expected_minor,

@@ -19,7 +19,8 @@ from models.tables.banks import Bank
 from models.tables.processes import Process
 from models.tables.reconciliation import Reconciliation, ReconciliationDifference
 
-# Every transfer of 1020 belongs to a payment, to a settled day, or to nobody's day; by the dates of the postings.
+# Every transfer of 1020 belongs to a payment, to a settled day, or to nobody's day; by the dates of the postings. An
+# advance that is moved between accounts passes through 1020 as well, to and fro: that is no bank's money.
 _TRANSIT: Final = text(f"""
     SELECT bank.code AS bank, day_on,
            CAST(sum(taken) AS bigint) AS taken_minor, CAST(sum(reversed) AS bigint) AS reversed_minor,
@@ -32,7 +33,8 @@ _TRANSIT: Final = text(f"""
                CASE WHEN debit = '1020' THEN 0 ELSE transfer.amount_minor END AS reversed,
                0 AS received, 0 AS fee,
                CASE WHEN debit = '1020' THEN transfer.amount_minor ELSE -transfer.amount_minor END AS balance
-        FROM transfer JOIN payment ON payment.id = transfer.document_id
+        FROM transfer
+        JOIN payment ON payment.id = transfer.document_id AND payment.source <> 'balance_transfer'
         WHERE '1020' IN (debit, credit) AND effective_on <= :as_of
         UNION ALL
         SELECT day.bank_id, day.day_on, 0, 0,
@@ -47,7 +49,8 @@ _TRANSIT: Final = text(f"""
         SELECT NULL, NULL, 0, 0, 0, 0, CASE WHEN debit = '1020' THEN amount_minor ELSE -amount_minor END
         FROM transfer
         WHERE '1020' IN (debit, credit) AND effective_on <= :as_of
-          AND NOT EXISTS (SELECT FROM payment WHERE payment.id = transfer.document_id)
+          AND NOT EXISTS (SELECT FROM payment
+                          WHERE payment.id = transfer.document_id AND payment.source <> 'balance_transfer')
           AND NOT EXISTS (SELECT FROM bank_settlement_day AS settled WHERE settled.id = transfer.document_id)
     ) AS moved
     LEFT JOIN bank ON bank.id = moved.bank_id

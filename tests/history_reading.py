@@ -25,6 +25,7 @@ from models.tables.processes import Process
 from models.tables.subscriptions import Subscription
 from tests.connection_paths import REASON
 from tests.connection_world import World
+from tests.dunning_world import World as DunningWorld
 from tests.histories import legible
 from workers.registry import WORKFLOWS
 from workflows.engine import DATA_CONVERTER
@@ -103,7 +104,7 @@ def known_data(world: World) -> set[str]:
         return {subscriber.iin, subscriber.phone, subscriber.phone[2:], *(word for word in words if len(word) > 3)}
 
 
-def everything_the_engine_knows(world: World) -> str:
+def everything_the_engine_knows(world: World | DunningWorld) -> str:
     """The history and the description of a process, as somebody with access to the engine reads them."""
 
     async def read(handle: WorkflowHandle[Any, Any]) -> str:

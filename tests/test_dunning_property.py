@@ -34,7 +34,7 @@ from models.contracts.processes import ProcessKind, ProcessStatus
 from models.contracts.refusals import Refusal
 from models.database import Database
 from models.tables.billing import Invoice
-from models.tables.dunning import DunningRound, DunningStep
+from models.tables.dunning import DunningRound, DunningStep, Promise
 from models.tables.payments import Allocation
 from models.tables.processes import Process
 from tests.dunning_life import MONTH_MINOR, ZONE, Life, life, set_policy
@@ -281,9 +281,7 @@ class Debtor(RuleBasedStateMachine):
 
     def _is_promise_open(self) -> bool:
         with self.life.database.transaction() as session:
-            found = select(func.count()).where(
-                promises.Promise.account_id == self.life.account.id, promises.Promise.status == "open"
-            )
+            found = select(func.count()).where(Promise.account_id == self.life.account.id, Promise.status == "open")
             return session.scalars(found).one() > 0
 
     def _is_excluded(self) -> bool:

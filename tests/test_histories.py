@@ -69,9 +69,9 @@ def test_the_paths_lead_through_every_stage_outcome_and_end() -> None:
     stages = {stage for recording in recordings for stage in recording.stages}
     outcomes = {outcome for recording in recordings for outcome in recording.outcomes}
     assert stages == set(ConnectionStage)
-    assert outcomes == {
-        (kind, outcome) for kind, forms in FORMS.items() if kind in CONNECTION_TASKS for outcome in forms
-    }
+    possible = {(kind, outcome) for kind, forms in FORMS.items() if kind in CONNECTION_TASKS for outcome in forms}
+    # Whoever is not connected yet has no second account; a balance is moved on the paths of a disconnection.
+    assert outcomes == possible - {(TaskKind.REFUND, "moved")}
     assert {recording.status for recording in recordings} == {ProcessStatus.COMPLETED, ProcessStatus.CANCELLED}
 
 
@@ -249,7 +249,7 @@ def test_the_happy_path_reads_like_a_story() -> None:
     summaries = [summary_of(event) for event in Recording.read("happy").events() if event.event_type in EXPLAINED]
 
     assert [re.sub(r" at .*", "", summary.strip('"')) for summary in summaries] == [
-        "reserve equipment", "send contract and invoice", "remind of prepayment", "check prepayment",
+        "reserve equipment", "send contract and invoice", "remind of payment", "check prepayment",
         "assign_crew for dispatcher", "assign_crew is due", "complete the task",
         "install for installer", "install is due", "complete the task",
         "draw up act", "sign_act for installer", "sign_act is due", "complete the task",
