@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
-.PHONY: run demo test check bench-connection bench-billing bench-bank clean
+.PHONY: run demo test check bench-connection bench-billing bench-bank bench-dunning clean
 
 run: $(VENV)/local.stamp
 	@$(BIN)/abonent run
@@ -31,6 +31,9 @@ bench-billing: $(VENV)/local.stamp
 
 bench-bank: $(VENV)/local.stamp
 	@$(BIN)/python benchmarks/bank.py
+
+bench-dunning: $(VENV)/local.stamp
+	@$(BIN)/python benchmarks/dunning.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

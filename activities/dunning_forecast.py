@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,7 +23,6 @@ from models.contracts.people import Segment
 from models.contracts.processes import ProcessKind
 from models.contracts.refusals import invalid, not_found
 from models.rules.dunning_forecast import Happening, life_of, opens_at
-from models.rules.dunning_ladder import owed_on
 from models.tables.catalogue import Policy
 from models.tables.dunning import DunningEpisode
 from models.tables.ledger import LedgerBalance
@@ -47,6 +47,10 @@ class _Tally:
         self.days = [from_on + timedelta(days=number) for number in range((until_on - from_on).days)]
         self.counts: dict[date, Counter[str]] = {day: Counter() for day in self.days}
         self.debtors = 0
+        self._place = {day: number for number, day in enumerate(self.days)}
+        self._dunned = [0] * (len(self.days) + 1)
+        self._debt_minor = [0] * (len(self.days) + 1)
+        """What is added on a day, and stays: summed up when all debtors are counted."""
 
     def add(self, debtor: Debtor, terms: Terms, happenings: Sequence[Happening], opened_on: date | None) -> None:
         """Count a debtor: what happens to them, and what they owe on each day on which they are dunned."""
@@ -61,11 +65,19 @@ class _Tally:
             counts["sms"] += happening.step in SPOKEN and debtor.takes_sms
             if happening.step in _COUNTED:
                 counts[_COUNTED[happening.step]] += 1
-        for day in self.days:
-            if opened_on is None or day >= opened_on:
-                owed = owed_on(debtor.standing.debts, day)
-                self.counts[day]["dunned"] += 1
-                self.counts[day]["debt_minor"] += owed.total_minor
+        first = 0 if opened_on is None else self._place_of(opened_on)
+        self._dunned[first] += 1
+        for debt in debtor.standing.debts:
+            self._debt_minor[max(first, self._place_of(debt.due_on))] += debt.outstanding_minor
+
+    def owing(self) -> list[tuple[int, int]]:
+        """For each day, how many episodes are open at its end, and what they owe."""
+        return list(zip(accumulate(self._dunned), accumulate(self._debt_minor), strict=True))[:-1]
+
+    def _place_of(self, day: date) -> int:
+        if day <= self.days[0]:
+            return 0
+        return self._place.get(day, len(self.days))
 
 
 def forecast(session: Session, request: ForecastRequest, *, now: datetime, settings: Settings) -> Forecast:
@@ -158,12 +170,12 @@ def _answer(request: ForecastRequest, version: int | None, tally: _Tally) -> For
     names = list(ForecastCounts.model_fields)
     total: Counter[str] = Counter()
     days = []
-    for day in tally.days:
+    for day, (dunned, debt_minor) in zip(tally.days, tally.owing(), strict=True):
         counts = tally.counts[day]
         total.update(counts)
         days.append(
             ForecastDay(
-                on=day, dunned=counts["dunned"], debt=kzt(counts["debt_minor"]),
+                on=day, dunned=dunned, debt=kzt(debt_minor),
                 **{name: counts[name] for name in names},
             )
         )  # fmt: skip

@@ -87,8 +87,8 @@ def take(
     facts = {"version": kept.version, "lines": kept.lines, "total_minor": kept.total_minor}
     if kept.state is RegistryState.TAKEN:
         put_in_force(session, day, kept)
-        comparison.compare(session, day, at=at, zone=zone)
         tell(session, day.process_id, "registry_taken", key=f"registry:{kept.id}", at=at, actor=actor, facts=facts)
+        comparison.compare(session, day, at=at, zone=zone)
     else:
         facts["problems"] = len(registry.problems)
         tell(session, day.process_id, "registry_doubtful", key=f"registry:{kept.id}", at=at, actor=actor, facts=facts)

@@ -344,6 +344,14 @@ def life(database: Database, *, began_on: date, **facts: Any) -> Life:
     return Life(database, local(began_on), account, subscription_id, bank_id)
 
 
+def at_any_time(*, pace: str = "PT0S", fair_notice: str = "PT1S") -> DunningPolicy:
+    """A ladder whose late steps come within seconds, at any time of any day."""
+    policy = DunningPolicy().model_dump(mode="json")
+    policy["quiet_hours"] = {"begins_at": "00:00", "ends_at": "00:00", "talk_on_days_off": True}
+    policy["cuts"] = {"begins_at": "00:00", "ends_at": "00:00", "on_days_off": True}
+    return DunningPolicy.model_validate({**policy, "pace": pace, "fair_notice": fair_notice})
+
+
 def set_policy(database: Database, policy: DunningPolicy) -> int:
     """The operator saves a version of the policy, for episodes that are opened from now on."""
     with database.transaction() as session:

@@ -39,12 +39,6 @@ from tests.dunning_life import MONTH_MINOR, SETTINGS, ZONE, Life, life, set_poli
 from tests.engines import TemporalServer
 from workers.registry import WORKFLOWS, process_activities
 
-NO_CALENDAR: dict[str, Any] = {
-    "quiet_hours": {"begins_at": "00:00", "ends_at": "00:00", "talk_on_days_off": True},
-    "cuts": {"begins_at": "00:00", "ends_at": "00:00", "on_days_off": True},
-}
-"""Anything at any time."""
-
 
 class Watched(DunningActivities):
     """The steps, and what a test wants to happen before and after a look. SMS go as soon as they are queued."""

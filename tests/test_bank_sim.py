@@ -171,3 +171,14 @@ def test_without_a_running_product_a_person_is_told_what_to_do(
     monkeypatch.setenv("LOCAL_DIR", str(tmp_path))
     assert cli.main(["bank-sim", "check", "880101300014"]) == 1
     assert "make run" in capsys.readouterr().err
+
+
+def test_a_registry_that_is_sent_is_compared_with_what_was_posted(
+    simulator: Simulator, debtor: factories.Customer
+) -> None:
+    txn_ids = [txn_id_in(simulator("pay", debtor.account.account_no, "100")[1]) for _ in range(2)]
+    code, said = simulator("registry", "--without", txn_ids[1], "--send")
+    assert code == 0, said
+    assert "\nTotal: 1 100.00\n" in said
+    assert "← 201" in said
+    assert '"rows": 1' in said

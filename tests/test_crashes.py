@@ -9,8 +9,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from datetime import date, datetime
 from functools import partial
 from itertools import islice
@@ -22,6 +22,7 @@ from sqlalchemy import text
 from activities.ledger_audit import trial_balance
 from activities.message_callbacks import wake_delivery
 from models.rules.sms_texts import Template
+from tests.crashing import all_of, held_up, power_is_cut, steps_held_up, worker_dies
 from tests.running_product import (
     OUT_OF_STOCK,
     ROOT,
@@ -122,26 +123,6 @@ def posted(product: Product, account_no: str) -> Counter[tuple[str, int]]:
     )
 
 
-def all_of(futures: Sequence[Future[None]]) -> None:
-    """Wait for everybody; raises what the first of them stumbled over."""
-    for future in futures:
-        future.result()
-
-
-@contextmanager
-def locked(product: Product, table: str) -> Iterator[None]:
-    """Let every step that changes this table, or refers to a row in it, wait in its middle; reading goes on."""
-    with product.database.transaction() as session:
-        session.execute(text(f"LOCK TABLE {table} IN EXCLUSIVE MODE"))
-        yield
-
-
-def blocked(product: Product) -> int:
-    """How many steps wait for a lock."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'worker'"
-    return int(product.one(waiting))
-
-
 def stands_before(story: Applicant, act: int) -> bool:
     """Whether the process has done all that it does before this act, by what it wrote down."""
     if not story.process_id:
@@ -208,26 +189,12 @@ def test_a_worker_killed_while_each_stage_waits_leaves_everything_as_it_was_unti
 
 
 def test_a_worker_killed_inside_each_step_loses_and_doubles_nothing(town: Town) -> None:
-    def crash(product: Product) -> None:
-        kill(product.worker)
-        thaw(product.temporal)
-        product.start_worker()
-
-    crash_inside_every_step(town.product, at_every_stage(town), crash)
+    crash_inside_every_step(town.product, at_every_stage(town), worker_dies)
 
 
 def test_a_power_cut_inside_each_step_loses_and_doubles_nothing(town: Town) -> None:
     """What was committed is known to the database alone, and who asked for it to nobody."""
-
-    def power_cut(product: Product) -> None:
-        for child in (product.worker, product.api, product.temporal, product.postgres):
-            kill(child)
-        product.start_postgres()
-        product.start_temporal()
-        product.start_worker()
-        product.start_api()
-
-    crash_inside_every_step(town.product, at_every_stage(town), power_cut)
+    crash_inside_every_step(town.product, at_every_stage(town), power_is_cut)
 
 
 def at_every_stage(town: Town) -> dict[int, Applicant]:
@@ -245,12 +212,12 @@ def crash_inside_every_step(product: Product, stories: dict[int, Applicant], cra
     """Do all acts; crash when each step that follows was committed, and the engine could not be told any more."""
     with ThreadPoolExecutor(len(stories)) as pool:
         with ExitStack() as held:
-            held.enter_context(locked(product, "stock_item"))
+            held.enter_context(steps_held_up(product, "stock_item"))
             acting = [pool.submit(stories[act].acts[act]) for act in (0, 1)]
-            eventually(lambda: blocked(product) >= 2, "reservation and delivery are in the middle of their steps")
-            held.enter_context(locked(product, "process"))
+            eventually(lambda: held_up(product) >= 2, "reservation and delivery are in the middle of their steps")
+            held.enter_context(steps_held_up(product, "process"))
             acting += [pool.submit(stories[act].acts[act]) for act in range(2, len(stories))]
-            eventually(lambda: blocked(product) >= len(stories), "every step is in its middle")
+            eventually(lambda: held_up(product) >= len(stories), "every step is in its middle")
             freeze(product.temporal)
         try:
             for act, story in stories.items():

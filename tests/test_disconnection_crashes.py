@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,9 +11,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
 
 from activities import ledger
+from tests.crashing import Crash, all_of, held_up, power_is_cut, steps_held_up, worker_dies
 from tests.running_product import Applicant, Product, eventually, freeze, kill, running_product, thaw
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -170,30 +169,10 @@ def prepare(leaver: Leaver, act: int) -> None:
     eventually(partial(leaver.stands_before, act), f"act {act} is awaited")
 
 
-def all_of(futures: list[Future[None]]) -> None:
-    """Wait for everybody; raises what the first of them stumbled over."""
-    for future in futures:
-        future.result()
-
-
 @pytest.fixture(scope="module")
 def town() -> Iterator[Town]:
     with running_product() as product:
         yield Town(product)
-
-
-@contextmanager
-def steps_held_up(product: Product) -> Iterator[None]:
-    """Let every step that writes into a timeline wait in its middle."""
-    with product.database.transaction() as session:
-        session.execute(text("LOCK TABLE process IN EXCLUSIVE MODE"))
-        yield
-
-
-def held_up(product: Product) -> int:
-    """How many steps wait for a lock."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'worker'"
-    return int(product.one(waiting))
 
 
 EVERY_ACT: Final = range(7)
@@ -216,23 +195,8 @@ def test_a_worker_killed_while_each_stage_waits_leaves_everything_as_it_was_unti
         leaver.is_told()
 
 
-def worker_dies(product: Product) -> None:
-    kill(product.worker)
-    thaw(product.temporal)
-    product.start_worker()
-
-
-def power_is_cut(product: Product) -> None:
-    for child in (product.worker, product.api, product.temporal, product.postgres):
-        kill(child)
-    product.start_postgres()
-    product.start_temporal()
-    product.start_worker()
-    product.start_api()
-
-
 @pytest.mark.parametrize("crash", [worker_dies, power_is_cut])
-def test_a_crash_inside_each_step_loses_and_doubles_nothing(town: Town, crash: Callable[[Product], None]) -> None:
+def test_a_crash_inside_each_step_loses_and_doubles_nothing(town: Town, crash: Crash) -> None:
     """Each step is committed, and the engine can't be told any more."""
     product, leavers = town.product, town.leavers_before(*EVERY_ACT)
     with ThreadPoolExecutor(len(leavers)) as pool:

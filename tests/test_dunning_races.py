@@ -22,7 +22,6 @@ from sqlalchemy import select
 
 from activities import dunning_round, payments
 from models.contracts.catalogue import SubscriptionStatus
-from models.contracts.dunning_policy import DunningPolicy
 from models.contracts.dunning_process import RoundInput
 from models.contracts.dunning_words import StepKind
 from models.contracts.network import PortState
@@ -38,7 +37,7 @@ from settings import Settings
 from tests import factories
 from tests.api_world import relayed
 from tests.connection_world import eventually
-from tests.dunning_life import MONTH_MINOR, issue, served_account, set_policy
+from tests.dunning_life import MONTH_MINOR, at_any_time, issue, served_account, set_policy
 from tests.engines import TemporalServer
 from tests.messaging_world import database_of_its_own
 from workers.registry import build_workers
@@ -68,22 +67,12 @@ def town(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             environment="local", local_dir=Path(tmp_path_factory.mktemp("races")), sms_quiet_from=clock_time(0),
             sms_quiet_until=clock_time(0), sms_weekdays_only=False, sms_per_second=500,
         )  # fmt: skip
-        set_policy(database, quick())
+        set_policy(database, at_any_time(fair_notice=f"PT{NOTICE.seconds}S"))
         with database.transaction() as session:
             bank_id = factories.bank(session).row.id
         stack.enter_context(relayed(server, database))
         stack.enter_context(server.workers(lambda client: build_workers(client, database, settings)))
         yield Town(database, settings, bank_id)
-
-
-def quick() -> DunningPolicy:
-    """All steps of a debt that is late come at once; between the warning and the cut lie seconds."""
-    policy = DunningPolicy().model_dump(mode="json")
-    policy["quiet_hours"] = {"begins_at": "00:00", "ends_at": "00:00", "talk_on_days_off": True}
-    policy["cuts"] = {"begins_at": "00:00", "ends_at": "00:00", "on_days_off": True}
-    policy["pace"] = "PT0S"
-    policy["fair_notice"] = f"PT{NOTICE.seconds}S"
-    return DunningPolicy.model_validate(policy)
 
 
 @dataclass

@@ -393,7 +393,7 @@ def test_whoever_looks_whenever_the_steps_come_in_order_once_and_fairly(pauses: 
 # -- texts -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", SPOKEN)
+@pytest.mark.parametrize("kind", sorted(SPOKEN))
 @pytest.mark.parametrize("language", Language)
 def test_the_first_texts_fit_and_say_what_they_must(kind: StepKind, language: Language) -> None:
     assert problem_of(DEFAULT_TEXTS[kind][language], kind) is None

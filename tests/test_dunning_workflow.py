@@ -23,7 +23,7 @@ from models.database import Database
 from models.tables.dunning import Promise
 from models.tables.outbox import Outbox
 from tests.connection_world import eventually
-from tests.dunning_life import MONTH_MINOR, ZONE
+from tests.dunning_life import MONTH_MINOR, ZONE, at_any_time
 from tests.dunning_world import World, dunning_world
 from tests.engines import TemporalServer
 
@@ -312,7 +312,7 @@ def test_a_suspension_that_hangs_does_not_keep_whoever_paid_off_the_network(
 ) -> None:
     """Even where the equipment does it after the service was given back."""
     network = StuckNetwork(database)
-    with dunning_world(database, temporal, network=network, policy=quick()) as world:
+    with dunning_world(database, temporal, network=network, policy=at_any_time()) as world:
         world.owe(days_ago=40)
         world.open()
         assert network.entered.wait(30)
@@ -323,16 +323,6 @@ def test_a_suspension_that_hangs_does_not_keep_whoever_paid_off_the_network(
         network.goes_on.set()
         assert network.done.wait(20)
         eventually(world.life.is_on)
-
-
-def quick() -> DunningPolicy:
-    """A ladder that is climbed in seconds, at any time of any day."""
-    policy = DunningPolicy().model_dump(mode="json")
-    policy["quiet_hours"] = {"begins_at": "00:00", "ends_at": "00:00", "talk_on_days_off": True}
-    policy["cuts"] = {"begins_at": "00:00", "ends_at": "00:00", "on_days_off": True}
-    policy["pace"] = "PT0S"
-    policy["fair_notice"] = "PT1S"
-    return DunningPolicy.model_validate(policy)
 
 
 # -- cancelling ------------------------------------------------------------------------------------------------------

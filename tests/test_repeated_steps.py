@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from activities.connection import ConnectionActivities
-from activities.tasks import TaskActivities
+from activities.tasks import TaskActivities, submit
 from activities.visits import VisitActivities
+from models.contracts.engine import COMPLETE_TASK_SIGNAL
 from models.contracts.processes import Rescheduling, TaskKind, TaskOrder
 from models.contracts.steps import InvoiceStep, Outstanding, PaymentStep
 from models.database import Database
@@ -43,6 +44,25 @@ def test_a_task_opened_again_under_another_id_is_the_first_one(world: World) -> 
         assert set(session.scalars(select(Task.id).where(Task.process_id == world.process_id))) == opened
     assert len(opened) == 1
     assert world.events().count("task_opened") == 1
+
+
+def test_an_act_on_a_task_that_a_crash_made_the_process_forget_is_done_once_it_is_opened_again(world: World) -> None:
+    world.to_prepayment()
+    order = TaskOrder(
+        task_id=uuid4(), process_id=world.process_id, ordinal=1, stage="scheduling", kind=TaskKind.ASSIGN_CREW,
+        at=world.now(), due_at=world.now() + timedelta(days=1),
+    )  # fmt: skip
+    TaskActivities(world.database, SETTINGS).open(order)
+    with world.database.transaction() as session:
+        task = session.get_one(Task, order.task_id)
+        act, _ = submit(session, task, outcome="assigned", data=world.slot(), actor="staff:somebody", source="test")
+    world.server.run(world.handle.signal(COMPLETE_TASK_SIGNAL, act))
+
+    world.pay(world.total_minor)
+
+    world.task(TaskKind.INSTALL)
+    assert "act_refused" not in world.events()
+    assert world.events().count("visit_booked") == 1
 
 
 def test_a_visit_moved_twice_at_once_to_the_same_slot_is_moved_and_told_once(world: World) -> None:

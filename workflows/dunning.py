@@ -77,7 +77,7 @@ class Dunning(StaffProcess):
 
     async def _climb(self) -> Look:
         """Look, and look again whenever something may have changed, until the episode has ended."""
-        self.stand_in(DunningStage.DUE, waiting_for="payment")
+        self._stage, self._waiting_for = self._order.stage, "payment"
         seen, wakes_at = 0, self._order.wakes_at
         while True:
             await self._until_news(seen, wakes_at)
@@ -174,7 +174,8 @@ class Dunning(StaffProcess):
 
     async def _go_on_in_a_new_history(self, wakes_at: datetime | None) -> None:
         calls_made = self._opened[TaskKind.CALL_DEBTOR]
-        workflow.continue_as_new(self._order.model_copy(update={"wakes_at": wakes_at, "calls_made": calls_made}))
+        stands = {"wakes_at": wakes_at, "calls_made": calls_made, "stage": self._stage}
+        workflow.continue_as_new(self._order.model_copy(update=stands))
 
     def _now(self) -> ProcessStep:
         return ProcessStep(process_id=self._order.process_id, at=workflow.now())

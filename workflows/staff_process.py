@@ -7,6 +7,7 @@ Every wait ends at once when the process is cancelled; then the undo steps run i
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
@@ -60,6 +61,7 @@ STEP_WITHIN = timedelta(seconds=30)
 OUTSIDE_WITHIN = timedelta(minutes=1)
 ANSWER_WITHIN = timedelta(seconds=8)
 """Whoever asks by Update waits a little longer than that."""
+OPENED_AGAIN_WITHIN = timedelta(minutes=1)
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: somebody, or a deadline, ends the process
@@ -275,6 +277,7 @@ class StaffProcess:
         """Complete a task; what can't be done is written into the timeline and fails nothing."""
         try:
             act = self._payload(payloads, TaskAct)
+            await self._task_is_opened_again(act)
             self._refuse_unfit(act)
             await self._act(act, within=None)
         except ApplicationError as refusal:
@@ -320,6 +323,17 @@ class StaffProcess:
             await self._note_refused(refusal.message)
 
     # -- how it does it ------------------------------------------------------------------------------------------
+
+    async def _task_is_opened_again(self, act: TaskAct) -> None:
+        """Give a process that a crash made forget its task the time to open it again, before a reminder is refused."""
+        if act.submission_id is None or act.task_id in self._tasks:
+            return
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: act.task_id in self._tasks,
+                timeout=OPENED_AGAIN_WITHIN,
+                timeout_summary="somebody acted on a task that is not known",
+            )
 
     async def _act(self, act: TaskAct, *, within: timedelta | None) -> TaskDone:
         async with self._one_act_at_a_time:

@@ -16,6 +16,8 @@ class DunningInput(BaseModel):
     account_no: str
     wakes_at: datetime | None
     """When it has something to do for the first time; none where it waits for somebody."""
+    stage: DunningStage = DunningStage.DUE
+    """In which it stands at the start: shown in the lists without an event of its own."""
     calls_made: int = 0
     """Call tasks of its earlier histories."""
 
