@@ -128,13 +128,15 @@ def close_lost(session: Session, part: RoundInput, settings: Settings) -> int:
     A process whose workflow was ended from outside can't say so: somebody wanted to tell it something, and nobody
     listened. It is closed here, and its debt gets a new episode that goes on where this one stood.
     """
+    unheard = select(Outbox.workflow_id).where(
+        Outbox.last_error == NOBODY_LISTENS, Outbox.workflow_id.startswith("dunning/", autoescape=True)
+    )
+    # Few: a process that has ended in order is told nothing any more.
+    workflow_ids = session.scalars(unheard.distinct()).all()
     lost = session.scalars(
         select(DunningEpisode)
         .join(Process, Process.id == DunningEpisode.process_id)
-        .where(
-            DunningEpisode.ended_at.is_(None),
-            exists().where(Outbox.workflow_id == Process.workflow_id, Outbox.last_error == NOBODY_LISTENS),
-        )
+        .where(DunningEpisode.ended_at.is_(None), Process.workflow_id.in_(workflow_ids))
         .order_by(DunningEpisode.account_id)
     ).all()
     on = part.at.astimezone(settings.zone).date()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from activities import bank_settlement, comparison, difference_actions, registries
+from activities import bank_settlement, comparison, difference_actions, differences_together, registries
 from activities.bank_day_opening import lock_day
 from activities.completion import Completion, Effects
 from activities.difference_actions import Decision
@@ -105,7 +105,7 @@ def _difference_id(completion: Completion) -> UUID:
 
 def _carry_out_together(completion: Completion) -> None:
     form = completion.filled(forms.DifferencesCarriedOut)
-    wanted = difference_actions.want_all(
+    wanted = differences_together.want_all(
         completion.session, _day(completion), form.kinds, _with_tasks_of_their_own(completion), _decision(completion)
     )
     if not wanted:
@@ -118,7 +118,7 @@ def _carry_out_together(completion: Completion) -> None:
 
 def _leave_together(completion: Completion) -> None:
     form = completion.filled(forms.DifferencesLeft)
-    left = difference_actions.leave_all(
+    left = differences_together.leave_all(
         completion.session, _day(completion), form.kinds, _with_tasks_of_their_own(completion),
         _decision(completion, reason=form.reason),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import bank_day_state, difference_actions
+from activities import bank_day_state, differences_together
 from activities.bank_day_opening import open_missed_days
 from activities.processes import close, enter_stage, reason_of, tell
 from activities.tasks import withdraw_forgotten
@@ -59,7 +59,7 @@ class ReconciliationActivities:
         """Carry out a piece of what accounting decided about many differences together."""
         with self._database.transaction() as session:
             day = bank_day_state.day_of(session, step.process_id)
-            done, refused = difference_actions.carry_out_wanted(
+            done, refused = differences_together.carry_out_wanted(
                 session, day, at=step.at, zone=self._settings.zone, limit=PIECE
             )
             left = bank_day_state.wanted(session, day)
@@ -90,7 +90,7 @@ class ReconciliationActivities:
         """End the day's process before its goal: what is posted stays posted, and nothing more is done by itself."""
         with self._database.transaction() as session:
             day = bank_day_state.day_of(session, step.process_id)
-            difference_actions.want_no_more(session, day)
+            differences_together.want_no_more(session, day)
             reason = reason_of(session, step)
             tell(session, step.process_id, "bank_day_cancelled", at=step.at, actor=step.actor, facts={"reason": reason})
             _end(session, step, ProcessStatus.CANCELLED, reason=reason)
