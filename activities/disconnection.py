@@ -17,6 +17,7 @@ from activities import (
     stock,
 )
 from activities.document_facts import completed_task
+from activities.dunning_news import look_again
 from activities.final_billing_news import tell_bill
 from activities.leaving_account import Leaving, leaving
 from activities.payment_news import tell_payments_to
@@ -162,6 +163,7 @@ class DisconnectionActivities:
             enter_stage(session, process.id, DisconnectionStage.CLOSED, at=step.at)
             tell(session, process.id, "disconnection_closed", at=step.at)
             close(session, process.id, ProcessStatus.COMPLETED, at=step.at)
+            look_again(session, [who.account_id])
 
     # -- the way back ---------------------------------------------------------------------------------------------
 
@@ -197,6 +199,7 @@ class DisconnectionActivities:
             enter_stage(session, process.id, DisconnectionStage.CLOSED, at=step.at)
             tell(session, process.id, "disconnection_cancelled", at=step.at)
             close(session, process.id, ProcessStatus.CANCELLED, at=step.at, reason=reason)
+            look_again(session, [who.account_id])
             advance_minor = ledger.advance_minor(session, who.account_id)
             if advance_minor:
                 tell(session, process.id, "advance_stays", at=step.at, facts={"advance_minor": advance_minor})
