@@ -11,9 +11,9 @@ from activities import documents, invoicing, ledger, network, services, stock
 from activities.cases import get_case
 from activities.equipment_reservation import reserve_for
 from activities.payment_news import tell_payments
+from activities.process_endings import end_as_cancelled
 from activities.process_messages import say
-from activities.processes import Told, close, enter_stage, get_process, reason_of, tell, tell_all, tell_refusal
-from activities.tasks import withdraw_forgotten
+from activities.processes import Told, close, get_process, tell, tell_all
 from models.contracts.billing import InvoiceKind
 from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.connection import ConnectionStage
@@ -182,17 +182,12 @@ class ConnectionActivities:
         """End the process as cancelled, tell the subscriber, and say what money of theirs is left with us."""
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
-            withdraw_forgotten(session, process.id, at=step.at)
-            reason = reason_of(session, step)
-            tell_refusal(session, step)
             expired = step.reason == "prepayment_expired"
-            if expired:
-                tell(session, process.id, "prepayment_expired", at=step.at)
-            template = Template.CONNECTION_EXPIRED if expired else Template.CONNECTION_CANCELLED
-            say(session, process, template, at=step.at, urgency=Urgency.REQUESTED)
-            enter_stage(session, process.id, ConnectionStage.CLOSED, at=step.at)
-            tell(session, process.id, "connection_cancelled", at=step.at)
-            close(session, process.id, ProcessStatus.CANCELLED, at=step.at, reason=reason)
+            end_as_cancelled(
+                session, process, step, stage=ConnectionStage.CLOSED, event="connection_cancelled",
+                notice=Template.CONNECTION_EXPIRED if expired else Template.CONNECTION_CANCELLED,
+                because="prepayment_expired" if expired else None,
+            )  # fmt: skip
             assert process.account_id is not None
             advance_minor = ledger.advance_minor(session, process.account_id)
             if advance_minor:

@@ -21,9 +21,9 @@ from activities.dunning_news import look_again
 from activities.final_billing_news import tell_bill
 from activities.leaving_account import Leaving, leaving
 from activities.payment_news import tell_payments_to
+from activities.process_endings import end_as_cancelled
 from activities.process_messages import say
-from activities.processes import close, enter_stage, reason_of, tell, tell_refusal
-from activities.tasks import withdraw_forgotten
+from activities.processes import close, enter_stage, tell
 from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.disconnection import DEBT_PAID, DisconnectionStage, Fate, PiecesToTakeBack, Termination
 from models.contracts.documents import DocumentKind, OperatorDetails
@@ -188,21 +188,17 @@ class DisconnectionActivities:
         """
         with self._database.transaction() as session:
             who = leaving(session, step.process_id)
-            process = who.process
-            withdraw_forgotten(session, process.id, at=step.at)
-            tell_refusal(session, step)
-            reason = reason_of(session, step)
+            notice = None if who.is_for_debt else Template.DISCONNECTION_CANCELLED
             if step.reason == DEBT_PAID:
-                say(session, process, Template.DISCONNECTION_STOPPED, at=step.at, urgency=Urgency.REQUESTED)
-            elif not who.is_for_debt:
-                say(session, process, Template.DISCONNECTION_CANCELLED, at=step.at, urgency=Urgency.REQUESTED)
-            enter_stage(session, process.id, DisconnectionStage.CLOSED, at=step.at)
-            tell(session, process.id, "disconnection_cancelled", at=step.at)
-            close(session, process.id, ProcessStatus.CANCELLED, at=step.at, reason=reason)
+                notice = Template.DISCONNECTION_STOPPED
+            end_as_cancelled(
+                session, who.process, step, stage=DisconnectionStage.CLOSED, event="disconnection_cancelled",
+                notice=notice,
+            )  # fmt: skip
             look_again(session, [who.account_id])
             advance_minor = ledger.advance_minor(session, who.account_id)
             if advance_minor:
-                tell(session, process.id, "advance_stays", at=step.at, facts={"advance_minor": advance_minor})
+                tell(session, who.process.id, "advance_stays", at=step.at, facts={"advance_minor": advance_minor})
             return Residue(advance_minor=0)
 
     def _local_date(self, at: datetime) -> date:

@@ -10,9 +10,9 @@ from activities import documents, equipment_replacement, port_moves, tariff_effe
 from activities.compatibility import fit_of, in_place_of
 from activities.document_facts import completed_task
 from activities.equipment_reservation import reserve_for
+from activities.process_endings import end_as_cancelled
 from activities.process_messages import say
-from activities.processes import close, enter_stage, get_process, reason_of, tell, tell_refusal
-from activities.tasks import withdraw_forgotten
+from activities.processes import close, enter_stage, get_process, tell
 from models.contracts.documents import DocumentKind, OperatorDetails
 from models.contracts.messaging import Urgency
 from models.contracts.processes import ProcessStatus, TaskKind
@@ -181,17 +181,12 @@ class TariffChangeActivities:
         """End the process as cancelled, tell the subscriber, and say whether an act about what was replaced is open."""
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
-            withdraw_forgotten(session, process.id, at=step.at)
-            reason = reason_of(session, step)
-            tell_refusal(session, step)
             expired = step.reason == "payment_expired"
-            if expired:
-                tell(session, process.id, "debt_not_paid", at=step.at)
-            template = Template.TARIFF_CHANGE_EXPIRED if expired else Template.TARIFF_CHANGE_CANCELLED
-            say(session, process, template, at=step.at, urgency=Urgency.REQUESTED)
-            enter_stage(session, process.id, TariffChangeStage.CLOSED, at=step.at)
-            tell(session, process.id, "tariff_change_cancelled", at=step.at)
-            close(session, process.id, ProcessStatus.CANCELLED, at=step.at, reason=reason)
+            end_as_cancelled(
+                session, process, step, stage=TariffChangeStage.CLOSED, event="tariff_change_cancelled",
+                notice=Template.TARIFF_CHANGE_EXPIRED if expired else Template.TARIFF_CHANGE_CANCELLED,
+                because="debt_not_paid" if expired else None,
+            )  # fmt: skip
             return Residue(advance_minor=0, act_unsigned=self._is_act_open(session, process, step.at))
 
     def _is_act_open(self, session: Session, process: Process, at: datetime) -> bool:
