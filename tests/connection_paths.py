@@ -1,9 +1,7 @@
 """Every path that a connection can take, each driven once to be recorded: see `tests/record_histories.py`."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,9 +23,8 @@ from models.tables.catalogue import Tariff
 from models.tables.payments import Payment
 from tests import factories
 from tests.connection_world import World, connection_world, eventually
-from tests.engines import TemporalServer
+from tests.paths import Paths
 
-Drive = Callable[[World], None]
 DAY = timedelta(days=1)
 REASON = "Ерлан Нұрпейісов просит перенести на +77015554433"
 """Free text as people write it: with a name and a number in it."""
@@ -52,43 +49,8 @@ class TroubledNetwork(LocalNetwork):
         self.answers.wait(20)
 
 
-@dataclass(frozen=True)
-class Path:
-    """One way through the process."""
-
-    drive: Drive
-    furniture: dict[str, Any] = field(default_factory=dict)
-    network: Callable[[Database], TroubledNetwork] | None = None
-
-    @contextmanager
-    def world(self, database: Database, server: TemporalServer) -> Iterator[World]:
-        """A world in which this path can be taken."""
-        network = None if self.network is None else self.network(database)
-        with connection_world(database, server, network=network, **self.furniture) as world:
-            if network is not None:
-                world.__dict__["network"] = network
-            yield world
-
-    @contextmanager
-    def walked(self, database: Database, server: TemporalServer) -> Iterator[World]:
-        """The same world, once the path has been walked to its end."""
-        with self.world(database, server) as world:
-            self.drive(world)
-            world.outcome()
-            yield world
-
-
-PATHS: dict[str, Path] = {}
-
-
-def path(*, network: Callable[[Database], TroubledNetwork] | None = None, **furniture: Any) -> Callable[[Drive], Drive]:
-    """Add a path by the name of the function that walks it."""
-
-    def add(drive: Drive) -> Drive:
-        PATHS[drive.__name__] = Path(drive, furniture, network)
-        return drive
-
-    return add
+PATHS = Paths(connection_world)
+path = PATHS.path
 
 
 def cancel(world: World) -> None:

@@ -1,8 +1,5 @@
 """Every path that a disconnection can take, each driven once to be recorded: see `tests/record_histories.py`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,11 +11,10 @@ from models.contracts.processes import ProcessState, Rescheduling, TaskAct, Task
 from models.contracts.refusals import conflict
 from models.database import Database
 from tests.connection_paths import REASON, assign, cancel, refused, sign, signal
-from tests.connection_world import SETTINGS, World, eventually
+from tests.connection_world import SETTINGS, eventually
 from tests.disconnection_world import LeavingWorld, leaving_world
-from tests.engines import TemporalServer
+from tests.paths import Paths
 
-Drive = Callable[[LeavingWorld], object]
 DAY = timedelta(days=1)
 DEBT = 650_000
 
@@ -39,34 +35,8 @@ class TroubledNetwork(LocalNetwork):
         super().switch_off(subscription_id)
 
 
-@dataclass(frozen=True)
-class Path:
-    """One way through the process."""
-
-    drive: Drive
-    network: Callable[[Database], TroubledNetwork] | None = None
-
-    @contextmanager
-    def walked(self, database: Database, server: TemporalServer) -> Iterator[World]:
-        """A world in which this path has been walked to its end."""
-        network = None if self.network is None else self.network(database)
-        with leaving_world(database, server, network=network) as world:
-            self.drive(world)
-            world.outcome()
-            yield world
-
-
-PATHS: dict[str, Path] = {}
-
-
-def path(*, network: Callable[[Database], TroubledNetwork] | None = None) -> Callable[[Drive], Drive]:
-    """Add a path by the name of the function that walks it."""
-
-    def add(drive: Drive) -> Drive:
-        PATHS[drive.__name__] = Path(drive, network)
-        return drive
-
-    return add
+PATHS = Paths(leaving_world)
+path = PATHS.path
 
 
 def leave(world: LeavingWorld, *, in_days: int = 0, equipment: int = 1, upfront: bool = False, **wish: Any) -> None:

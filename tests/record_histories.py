@@ -5,10 +5,11 @@ which are running. Such a change needs `workflow.patched()`, and a recording und
 """
 
 import json
+import pathlib
 import shutil
 import sys
 import tempfile
-from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -21,10 +22,11 @@ from tests.connection_world import World
 from tests.dunning_world import World as DunningWorld
 from tests.engines import TemporalServer
 from tests.histories import Recording
+from tests.paths import Path
 from workers import seed
 from workers.local_servers import PostgreSQL
 
-PATHS: dict[str, connection_paths.Path | disconnection_paths.Path | dunning_paths.Path | tariff_change_paths.Path] = {
+PATHS: dict[str, Path[Any] | dunning_paths.Path] = {
     **connection_paths.PATHS,
     **{f"disconnection/{name}": path for name, path in disconnection_paths.PATHS.items()},
     **{f"dunning/{name}": path for name, path in dunning_paths.PATHS.items()},
@@ -35,7 +37,7 @@ PATHS: dict[str, connection_paths.Path | disconnection_paths.Path | dunning_path
 
 def main(names: list[str]) -> None:
     """Walk through the paths that are named, or through all."""
-    folder = Path(tempfile.mkdtemp(prefix="abonent-record-"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="abonent-record-"))
     try:
         with PostgreSQL(folder / "data", options=NOT_DURABLE).running() as postgres:
             migrations.upgrade(postgres.url)

@@ -1,8 +1,5 @@
 """Every path that a tariff change can take, each driven once to be recorded: see `tests/record_histories.py`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import update
@@ -15,50 +12,12 @@ from models.database import Database
 from models.tables.catalogue import Tariff
 from tests import factories
 from tests.connection_paths import REASON, assign, cancel, refused, sign, signal
-from tests.connection_world import World, eventually
-from tests.engines import TemporalServer
+from tests.connection_world import eventually
+from tests.paths import Paths
 from tests.tariff_change_world import DAY, TariffWorld, WaryNetwork, tariff_world
 
-Drive = Callable[[TariffWorld], object]
-
-
-@dataclass(frozen=True)
-class Path:
-    """One way through the process."""
-
-    drive: Drive
-    furniture: dict[str, Any] = field(default_factory=dict)
-    network: Callable[[Database], WaryNetwork] | None = None
-
-    @contextmanager
-    def world(self, database: Database, server: TemporalServer) -> Iterator[TariffWorld]:
-        """A world in which this path can be taken."""
-        network = None if self.network is None else self.network(database)
-        with tariff_world(database, server, network=network, **self.furniture) as world:
-            if network is not None:
-                world.__dict__["network"] = network
-            yield world
-
-    @contextmanager
-    def walked(self, database: Database, server: TemporalServer) -> Iterator[World]:
-        """The same world, once the path has been walked to its end."""
-        with self.world(database, server) as world:
-            self.drive(world)
-            world.outcome()
-            yield world
-
-
-PATHS: dict[str, Path] = {}
-
-
-def path(*, network: Callable[[Database], WaryNetwork] | None = None, **furniture: Any) -> Callable[[Drive], Drive]:
-    """Add a path by the name of the function that walks it."""
-
-    def add(drive: Drive) -> Drive:
-        PATHS[drive.__name__] = Path(drive, furniture, network)
-        return drive
-
-    return add
+PATHS = Paths(tariff_world)
+path = PATHS.path
 
 
 def replace(world: TariffWorld, **facts: Any) -> None:
