@@ -132,10 +132,12 @@ def _api(settings: Settings, chosen: argparse.Namespace) -> None:
 def _migrate(settings: Settings, _: argparse.Namespace) -> None:
     import migrations
 
-    migrations.upgrade(_database_url(settings))
-    print("The database schema is up to date.")
+    # Not last: threads of Temporal's library that end together with the interpreter abort it now and then
+    # (temporalio/sdk-python issue 300), and what was done well would count as failed.
     if settings.temporal_address is not None:
         _register_search_attributes(settings)
+    migrations.upgrade(_database_url(settings))
+    print("The database schema is up to date.")
 
 
 def _register_search_attributes(settings: Settings) -> None:
