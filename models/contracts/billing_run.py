@@ -126,13 +126,6 @@ class PartitionFigures(BaseModel):
     credited_minor: int = 0
 
 
-class AccountOrder(BaseModel):
-    """One account of a run's exception list that is to be billed after mending."""
-
-    run_id: UUID
-    account_id: UUID
-
-
 class BilledAccount(BaseModel):
     """What came of it: the invoice, or none where nothing is due any more, or something was given back."""
 
