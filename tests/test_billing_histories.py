@@ -53,5 +53,5 @@ def test_names_that_histories_know_are_kept(database: Database) -> None:
     steps = billing_activities(database, Settings())
     registered = {getattr(step, "__temporal_activity_definition").name for step in steps}
 
-    assert workflows == {"BillingRun", "OpenMonthlyBilling"}
+    assert workflows == {"BillingRun", "OpenDunning", "OpenMonthlyBilling"}
     assert registered >= ACTIVITY_NAMES

@@ -400,8 +400,8 @@ def test_a_piece_that_comes_back_is_what_somebody_waits_for(
         world.complete(TaskKind.DISMANTLE, "dismantled", world.found())
 
         with database.transaction() as session:
-            told = session.scalars(select(Outbox).where(Outbox.workflow_id == other.workflow_id)).all()
-            assert [row.signal for row in told] == [None, "stock_arrived"]
+            told = select(Outbox.signal).where(Outbox.workflow_id == other.workflow_id).order_by(Outbox.id)
+            assert session.scalars(told).all() == [None, "stock_arrived"]
 
 
 def test_a_crew_that_comes_before_the_wished_day_ends_the_charging_earlier(world: LeavingWorld) -> None:
