@@ -139,7 +139,6 @@ def counts_of(found: Forecast) -> dict[date, Counter[str]]:
     return {on: +counts for on, counts in days.items() if counts.total()}
 
 
-@pytest.mark.timeout(600)
 def test_what_is_forecast_for_a_month_is_what_then_happens(alone: Database) -> None:
     """With promises, disputes, exclusions, outages and freezes of today; nobody pays and nothing is added."""
     lives = town(alone)
