@@ -47,7 +47,8 @@ from tests import factories
 from tests.engines import TemporalServer
 from workers.registry import WORKFLOWS, process_activities
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
+"""More than the minute after which a step is tried again that a leaving worker took along."""
 SETTINGS = Settings(environment="local")
 ON_TIME = ConnectionPolicy()
 Answer = TypeVar("Answer", bound=BaseModel)
