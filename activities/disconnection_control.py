@@ -62,6 +62,8 @@ class ControlActivities:
                 # The world may have changed between a crash and this repetition: what was asked is asked no more.
                 for kind in (TaskKind.SETTLE_ACCOUNT, TaskKind.APPROVE_WRITE_OFF):
                     withdraw_forgotten(session, step.process_id, kind=kind, at=step.at)
+                # Where a crash made the process forget that it waits, nothing else tells what was paid meanwhile.
+                tell_payments_to(session, PaymentStep(process_id=step.process_id, at=step.at), who.account_id)
                 facts = {"final_minor": found.final_minor}
                 tell(session, step.process_id, "account_settled", at=step.at, facts=facts)
             return found

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from activities.disconnection import DisconnectionActivities
 from activities.disconnection_control import ControlActivities
 from models.contracts.processes import TaskKind
-from models.contracts.steps import ClosingStep, InvoiceStep, PaymentStep
+from models.contracts.steps import ClosingStep, InvoiceStep, Outstanding, PaymentStep
 from models.database import Database
 from models.tables.billing import CreditNote, Invoice
 from models.tables.documents import Document
@@ -148,3 +148,16 @@ def test_done_again_and_again_and_at_once_it_changes_nothing(world: LeavingWorld
     act(world)
 
     assert everything(world) == before
+
+
+def test_a_process_that_a_crash_made_forget_that_it_waits_still_tells_what_was_paid_meanwhile(
+    world: LeavingWorld,
+) -> None:
+    world.to_settlement()
+    world.pay(world.owed(), deliver=False)
+
+    assert control("send_final_invoice")(world) == Outstanding(outstanding_minor=0)
+    control("control_account")(world)
+    assert [event for event in world.events() if event in {"payment_received", "account_settled"}] == [
+        "payment_received", "account_settled"
+    ]  # fmt: skip
