@@ -1,8 +1,10 @@
 """Crashes inside of steps: committed in the database, while the engine can't be told any more."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Final
 
 from sqlalchemy import text
 
@@ -46,3 +48,8 @@ def power_is_cut(product: Product) -> None:
     product.start_temporal()
     product.start_worker()
     product.start_api()
+
+
+CRASHES: Final[list[Crash]] = [worker_dies, power_is_cut] if os.environ.get("CRASHES") == "all" else [worker_dies]
+"""What each process is put through. What a cut of the power does is the same for all of them, so by default only
+connections are put through it (`test_crashes.py`), and with CRASHES=all every one."""

@@ -41,7 +41,7 @@ from tests.running_product import Product, eventually, kill
 from workers.seed import seed
 
 SUBSCRIBERS: Final = int(os.environ.get("BILLING_CRASH_SUBSCRIBERS", "4000"))
-KILLS: Final = int(os.environ.get("BILLING_CRASH_KILLS", "8"))
+KILLS: Final = int(os.environ.get("BILLING_CRASH_KILLS", "5"))
 PARTITION: Final = max(1, SUBSCRIBERS // (6 * KILLS))
 """Accounts, so that there are several partitions between two kills."""
 

@@ -1,16 +1,15 @@
 """Questions about money survive crashes: whatever is killed whenever, each is asked once and answered once."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import text
 
 from activities import ledger
+from tests.crashing import CRASHES, Crash, all_of, held_up, steps_held_up
 from tests.factories import new_iin, new_phone, unique
 from tests.running_product import Product, eventually, freeze, kill, running_product, thaw
 
@@ -130,21 +129,6 @@ def all_are_answered(product: Product, questions: list[Question]) -> None:
         assert ledger.check(session) == []
 
 
-def worker_dies(product: Product) -> None:
-    kill(product.worker)
-    thaw(product.temporal)
-    product.start_worker()
-
-
-def power_is_cut(product: Product) -> None:
-    for child in (product.worker, product.api, product.temporal, product.postgres):
-        kill(child)
-    product.start_postgres()
-    product.start_temporal()
-    product.start_worker()
-    product.start_api()
-
-
 def test_what_was_reported_while_worker_and_engine_were_away_is_asked_when_they_are_back(
     product: Product, questions: list[Question]
 ) -> None:
@@ -160,22 +144,9 @@ def test_what_was_reported_while_worker_and_engine_were_away_is_asked_when_they_
     all_are_answered(product, questions)
 
 
-@contextmanager
-def payments_locked(product: Product) -> Iterator[None]:
-    """Let every step that changes a payment wait in its middle; reading goes on."""
-    with product.database.transaction() as session:
-        session.execute(text("LOCK TABLE payment IN EXCLUSIVE MODE"))
-        yield
-
-
-def blocked(product: Product) -> int:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'worker'"
-    return int(product.one(waiting))
-
-
-@pytest.mark.parametrize("crash", [worker_dies, power_is_cut])
+@pytest.mark.parametrize("crash", CRASHES)
 def test_a_crash_right_after_an_answer_was_written_loses_and_doubles_nothing(
-    product: Product, questions: list[Question], crash: Callable[[Product], None]
+    product: Product, questions: list[Question], crash: Crash
 ) -> None:
     """What was committed is known to the database alone."""
     for question in questions:
@@ -183,10 +154,10 @@ def test_a_crash_right_after_an_answer_was_written_loses_and_doubles_nothing(
     with ThreadPoolExecutor(len(questions)) as pool:
         for question in questions:
             question.task_id()
-        with payments_locked(product):
+        with steps_held_up(product, "payment"):
             answering = [pool.submit(question.answer) for question in questions]
             # Whoever keeps the first report changes no payment.
-            eventually(lambda: blocked(product) >= len(questions) - 1, "the answers are in the middle of their steps")
+            eventually(lambda: held_up(product) >= len(questions) - 1, "the answers are in the middle of their steps")
             freeze(product.temporal)
         try:
             for question in questions:
@@ -194,6 +165,5 @@ def test_a_crash_right_after_an_answer_was_written_loses_and_doubles_nothing(
             crash(product)
         finally:
             thaw(product.temporal)
-        for future in answering:
-            future.result()
+        all_of(answering)
     all_are_answered(product, questions)

@@ -40,7 +40,7 @@ from tests.running_product import (
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 IN_A_STORM: Final = 12
-KILLS_OF_A_STORM: Final = 5
+KILLS_OF_A_STORM: Final = 4
 STORY: Final = Counter(
     application_registered=1, equipment_reserved=1, contract_drawn_up=1, invoice_issued=1, payment_received=2,
     prepayment_complete=1, task_opened=3, visit_booked=1, visit_moved=1, equipment_mounted=1, act_drawn_up=1,

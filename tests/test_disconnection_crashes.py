@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from activities import ledger
-from tests.crashing import Crash, all_of, held_up, power_is_cut, steps_held_up, worker_dies
+from tests.crashing import CRASHES, Crash, all_of, held_up, steps_held_up
 from tests.running_product import Applicant, Product, eventually, freeze, kill, running_product, thaw
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -195,7 +195,7 @@ def test_a_worker_killed_while_each_stage_waits_leaves_everything_as_it_was_unti
         leaver.is_told()
 
 
-@pytest.mark.parametrize("crash", [worker_dies, power_is_cut])
+@pytest.mark.parametrize("crash", CRASHES)
 def test_a_crash_inside_each_step_loses_and_doubles_nothing(town: Town, crash: Crash) -> None:
     """Each step is committed, and the engine can't be told any more."""
     product, leavers = town.product, town.leavers_before(*EVERY_ACT)

@@ -18,7 +18,7 @@ ZONE: Final = Settings().zone
 DAY: Final = datetime.now(ZONE).date() - timedelta(days=1)
 OWN, BANK = new_iik(), new_iik()
 OUTCOMES: Final = {"post_payment": "posted", "reverse_payment": "reversed", "correct_payment": "corrected"}
-KILLS: Final = 6
+KILLS: Final = 4
 
 
 def pay(product: Product, account_no: str, txn: str, amount: int) -> None:

@@ -20,7 +20,7 @@ from models.tables.people import Account
 from models.tables.stock import StockItem
 from models.tables.subscriptions import Subscription
 from tests import billing_histories, factories
-from tests.crashing import Crash, all_of, held_up, power_is_cut, steps_held_up, worker_dies
+from tests.crashing import CRASHES, Crash, all_of, held_up, steps_held_up
 from tests.running_product import Applicant, Product, eventually, freeze, kill, running_product, thaw
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -197,7 +197,7 @@ def test_a_worker_killed_while_each_stage_waits_leaves_everything_as_it_was_unti
         changer.is_told()
 
 
-@pytest.mark.parametrize("crash", [worker_dies, power_is_cut])
+@pytest.mark.parametrize("crash", CRASHES)
 def test_a_crash_inside_each_step_loses_and_doubles_nothing(town: Town, crash: Crash) -> None:
     """Each step is committed, and the engine can't be told any more."""
     product, changers = town.product, town.changers_before()
@@ -221,7 +221,7 @@ def test_a_crash_inside_each_step_loses_and_doubles_nothing(town: Town, crash: C
         changer.is_told()
 
 
-@pytest.mark.parametrize("crash", [worker_dies, power_is_cut])
+@pytest.mark.parametrize("crash", CRASHES)
 def test_a_crash_after_the_network_changed_and_while_billing_does_leaves_both_changed_once(
     town: Town, crash: Crash
 ) -> None:
