@@ -9,7 +9,7 @@ from activities.dunning_restrictions import Wanted
 from activities.gateways.network import NetworkGateway
 from activities.heartbeats import heartbeating
 from activities.processes import reason_of, tell
-from models.contracts.dunning_process import Look, RoundInput, RoundPart
+from models.contracts.dunning_process import Look, NetworkRefused, RoundInput, RoundPart
 from models.contracts.dunning_words import Restriction
 from models.contracts.refusals import Refusal
 from models.contracts.steps import ClosingStep, ProcessStep
@@ -40,8 +40,8 @@ class DunningActivities:
             return dunning_look.cancel(session, step.process_id, reason=reason, at=step.at, settings=self._settings)
 
     @activity.defn(name="dunning.let_network_follow", no_thread_cancel_exception=True)
-    def let_network_follow(self, step: ProcessStep) -> None:
-        """Have the network do what the database says by now.
+    def let_network_follow(self, step: ProcessStep) -> NetworkRefused | None:
+        """Have the network do what the database says by now; answers what it can't do, for people to do by hand.
 
         What is wanted is read again after each call, until it is what was just done: so whichever attempt is last, even
         one that was given up for dead, leaves the service as it is wanted.
@@ -49,28 +49,32 @@ class DunningActivities:
         with self._database.transaction() as session:
             account_id = session.get_one(DunningEpisode, step.process_id).account_id
         done: dict[UUID, Wanted] = {}
+        refused: dict[UUID, NetworkRefused] = {}
         while True:
             with self._database.transaction() as session:
-                wanted = dunning_restrictions.wanted(
-                    session, account_id, list(done), today=step.at.astimezone(self._settings.zone).date()
-                )
+                wanted = dunning_restrictions.wanted(session, account_id, list(done))
             todo = [service for service in wanted if done.get(service.subscription_id) != service]
             if not todo:
-                return
+                return next(iter(refused.values()), None)
             for service in todo:
-                self._let_follow(service, step)
                 done[service.subscription_id] = service
+                refused.pop(service.subscription_id, None)
+                detail = self._let_follow(service, step)
+                if detail is not None:
+                    refused[service.subscription_id] = NetworkRefused(to=service.restriction, detail=detail)
 
-    def _let_follow(self, service: Wanted, step: ProcessStep) -> None:
-        event, facts = "dunning_network_followed", {"to": service.restriction or "restored"}
+    def _let_follow(self, service: Wanted, step: ProcessStep) -> str | None:
+        event, facts, detail = "dunning_network_followed", {"to": service.restriction or "restored"}, None
         try:
             self._switch(service)
         except Refusal as refusal:
-            event, facts = "dunning_network_refused", {"detail": refusal.detail}
+            detail = refusal.detail
+            event, facts = "dunning_network_refused", {"detail": detail}
         with self._database.transaction() as session:
             dunning_restrictions.note_followed(session, service, at=step.at)
             key = f"network:{service.subscription_id}:{service.restriction}:{step.at.isoformat()}"
             tell(session, step.process_id, event, key=key, at=step.at, facts=facts)
+        return detail
 
     def _switch(self, service: Wanted) -> None:
         if service.profile is None:

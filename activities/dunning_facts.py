@@ -7,7 +7,7 @@ before somebody cancelled an episode of the account.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,20 +24,35 @@ from models.rules.dunning_calendar import Calendar
 from models.rules.dunning_ladder import Debt, Hold, Ladder, Standing, Taken, owed_on, resumed
 from models.tables.billing import Invoice
 from models.tables.dunning import Dispute, DunningEpisode
+from models.tables.payments import Allocation, Payment
 from models.tables.processes import Process
 
 _UNSENT: Final = frozenset({"queued", "sending", "unknown"})
 _GONE_WITH_ITS_REASON: Final = "paid"
 
+_CLOCKS: Final = timedelta(minutes=1)
+"""Between the clocks of whoever takes a payment and of the engine."""
+
+# Money that is known of and not booked: paid for an account that was named together with somebody else's IIN, or
+# listed by a bank and never reported by it.
 _FACTS = text("""
+    WITH listed AS MATERIALIZED (
+        SELECT account_id, sum(coalesce(registry_minor, 0)) AS amount_minor FROM reconciliation_difference
+        WHERE status = 'open' AND kind IN ('missing_here', 'other_account') AND account_id IS NOT NULL
+        GROUP BY account_id
+    ), in_suspense AS MATERIALIZED (
+        SELECT named_iin, named_account_no, amount_minor - refunded_minor AS amount_minor FROM payment
+        WHERE status = 'suspense'
+    )
     SELECT account.id AS account_id, account.account_no, account.number, account.subscriber_id, subscriber.segment,
-           subscriber.sms_opt_out_at IS NULL AS takes_sms,
+           NOT EXISTS (SELECT FROM phone_opt_out WHERE phone = subscriber.phone) AS takes_sms,
            episode.process_id AS episode_id, episode.policy_id, episode.segment AS pinned_segment,
            episode.number AS episode_number, episode.opened_at, episode.ended_at, episode.ended_as,
            episode.round, episode.wakes_at,
            round.began_at, round.first_position, round.is_resumed,
            (SELECT json_agg(json_build_array(step.position, step.kind, step.taken_at, message.status,
-                                             message.attempted_at, message.error_code) ORDER BY step.position)
+                                             message.attempted_at, message.error_code, step.facts ->> 'cut_on')
+                            ORDER BY step.position)
             FROM dunning_step AS step LEFT JOIN message ON message.id = step.message_id
             WHERE step.episode_id = episode.process_id AND step.round = episode.round) AS steps,
            EXISTS (SELECT FROM dunning_restriction AS restriction
@@ -49,12 +64,19 @@ _FACTS = text("""
            (SELECT max(expires_at) FROM dunning_exclusion WHERE account_id = account.id) AS excluded_until,
            (SELECT json_agg(json_build_array(reason, until_at) ORDER BY since_at)
             FROM dunning_hold
-            WHERE account_id = account.id AND released_at IS NULL AND since_at <= :at) AS holds,
+            WHERE account_id = account.id AND released_at IS NULL) AS holds,
            EXISTS (SELECT FROM process
                    WHERE account_id = account.id AND status = 'open' AND kind = 'disconnection') AS is_disconnecting,
            frozen.is_frozen, frozen.until_on AS frozen_until_on,
            (SELECT max(reversed_at) FROM payment
-            WHERE account_id = account.id AND status = 'reversed') AS reversed_at
+            WHERE account_id = account.id AND status = 'reversed') AS reversed_at,
+           EXISTS (SELECT FROM payment
+                   WHERE account_id = account.id AND status = 'reversed' AND reversed_at > episode.ended_at
+                     AND received_at <= episode.ended_at + :clocks) AS is_reversed,
+           coalesce((SELECT amount_minor FROM listed WHERE account_id = account.id), 0)
+           + coalesce((SELECT sum(amount_minor) FROM in_suspense
+                       WHERE named_account_no = account.account_no OR named_iin = subscriber.iin), 0)
+           AS in_flight_minor
     FROM account
     JOIN subscriber ON subscriber.id = account.subscriber_id
     LEFT JOIN LATERAL (
@@ -94,16 +116,18 @@ class Debtor:
     carries: int | None
     """Where no episode is open: the step that was next when the last one ended, if a new one goes on from there."""
     carries_because: Rule | None
-    """None also where the last one was ended from outside."""
+    """None also where the last one was lost."""
     standing: Standing
 
 
 def load(session: Session, account_ids: Sequence[UUID], *, at: datetime, zone: ZoneInfo) -> list[Debtor]:
     """How these accounts stand at a moment, in the order of their numbers."""
+    if not account_ids:
+        return []
     today = at.astimezone(zone).date()
     debts = debts_of(session, account_ids)
     midnight = Calendar(zone=zone)
-    rows = session.execute(_FACTS, {"ids": list(account_ids), "at": at, "today": today})
+    rows = session.execute(_FACTS, {"ids": list(account_ids), "today": today, "clocks": _CLOCKS})
     return [_debtor(row, tuple(debts.get(row.account_id, ())), midnight) for row in rows]
 
 
@@ -112,21 +136,32 @@ def load_one(session: Session, account_id: UUID, *, at: datetime, zone: ZoneInfo
     return load(session, [account_id], at=at, zone=zone)[0]
 
 
-def is_over(session: Session, episode_id: UUID, today: date) -> bool:
-    """Whether an episode has ended, or will as soon as its process looks: too little is owed."""
-    episode = session.get_one(DunningEpisode, episode_id, populate_existing=True)
-    if episode.ended_at is not None:
-        return True
-    owed = owed_on(debts_of(session, [episode.account_id]).get(episode.account_id, []), today)
-    ladder = dunning_policies.policy_of(session, episode.policy_id).ladder_of(episode.segment)
-    return owed.total_minor < ladder.minimum_minor
+def over_among(session: Session, episode_ids: Sequence[UUID], today: date) -> set[UUID]:
+    """Those of these episodes that have ended, or will as soon as their process looks: too little is owed."""
+    episodes = session.scalars(
+        select(DunningEpisode)
+        .where(DunningEpisode.process_id == any_(cast(list(episode_ids), ARRAY(Uuid))))
+        .execution_options(populate_existing=True)
+    ).all()
+    debts = debts_of(session, [episode.account_id for episode in episodes if episode.ended_at is None])
+    policies = {
+        policy_id: dunning_policies.policy_of(session, policy_id)
+        for policy_id in {episode.policy_id for episode in episodes}
+    }
+    return {
+        episode.process_id
+        for episode in episodes
+        if episode.ended_at is not None
+        or owed_on(debts.get(episode.account_id, []), today).total_minor
+        < policies[episode.policy_id].ladder_of(episode.segment).minimum_minor
+    }
 
 
 def opening_of(debtor: Debtor, ladder: Ladder, at: datetime) -> Standing:
     """How an account stands whose episode is opened now.
 
-    Where a payment was taken back since the last episode ended, or that one was ended from outside, the ladder goes on
-    where it stood; the final warning comes again before a cut, unless the service is off all the while.
+    Where a payment was taken back that had ended the last episode, or that one was lost, the ladder goes on where it
+    stood; the final warning comes again before a cut, unless the service is off all the while.
     """
     if debtor.carries is None:
         return replace(debtor.standing, began_at=at)
@@ -137,9 +172,18 @@ def opening_of(debtor: Debtor, ladder: Ladder, at: datetime) -> Standing:
 
 
 def debts_of(session: Session, account_ids: Sequence[UUID]) -> dict[UUID, list[Debt]]:
-    """What is unpaid on these accounts and may be dunned, oldest first, due or not."""
+    """What is unpaid on these accounts and may be dunned, oldest first, due or not; disputed invoices also if paid."""
+    # What came since the dispute was opened was paid for something else.
+    paid_since = (
+        select(func.coalesce(func.sum(Allocation.amount_minor), 0))
+        .join(Payment, Payment.id == Allocation.payment_id)
+        .where(Allocation.invoice_id == Invoice.id, Payment.received_at > Dispute.opened_at)
+        .correlate(Invoice, Dispute)
+        .scalar_subquery()
+    )
+    unpaid_then = settlement.outstanding_of_invoice() + paid_since
     disputed = (
-        select(func.coalesce(Dispute.amount_minor, Invoice.total_minor))
+        select(func.least(func.coalesce(Dispute.amount_minor, unpaid_then), unpaid_then))
         .where(Dispute.invoice_id == Invoice.id, Dispute.outcome.is_(None))
         .correlate(Invoice)
         .scalar_subquery()
@@ -160,7 +204,8 @@ def debts_of(session: Session, account_ids: Sequence[UUID]) -> dict[UUID, list[D
         .subquery()
     )
     debts: dict[UUID, list[Debt]] = {}
-    statement = select(unpaid).where(unpaid.c.outstanding_minor > 0).order_by(unpaid.c.due_on, unpaid.c.id)
+    is_of_interest = (unpaid.c.outstanding_minor > 0) | (unpaid.c.disputed_minor > 0)
+    statement = select(unpaid).where(is_of_interest).order_by(unpaid.c.due_on, unpaid.c.id)
     for row in session.execute(statement):
         debt = Debt(row.id, row.due_on, int(row.outstanding_minor), int(row.disputed_minor or 0))
         debts.setdefault(row.account_id, []).append(debt)
@@ -175,6 +220,7 @@ def _debtor(row: Row[Any], debts: tuple[Debt, ...], calendar: Calendar) -> Debto
         is_restricted=row.is_restricted,
         promised_until=row.promised_until,
         excluded_until=row.excluded_until,
+        in_flight_minor=int(row.in_flight_minor),
         holds=tuple(_holds(row, calendar)),
         is_served=row.is_served,
         reversed_at=row.reversed_at,
@@ -188,6 +234,7 @@ def _debtor(row: Row[Any], debts: tuple[Debt, ...], calendar: Calendar) -> Debto
             first_position=row.first_position,
             taken=tuple(Taken(step.position, step.instant) for step in steps),
             warned_at=None if warning is None else warning.went_at,
+            cut_announced_on=None if warning is None else warning.cut_announced_on,
             is_warning_unsent=warning is not None and warning.status in _UNSENT,
             is_warning_gone=warning is not None and warning.is_gone,
         )
@@ -210,13 +257,12 @@ def _debtor(row: Row[Any], debts: tuple[Debt, ...], calendar: Calendar) -> Debto
 
 
 def _goes_on(row: Row[Any]) -> bool:
-    if row.episode_id is None:
-        return False
     return row.ended_as == Ending.LOST or _is_reversed(row)
 
 
 def _is_reversed(row: Row[Any]) -> bool:
-    return row.ended_at is not None and row.reversed_at is not None and row.reversed_at > row.ended_at
+    """Whether the money is gone again that ended the last episode; what happened to later debts is another matter."""
+    return row.is_reversed and row.ended_as in {Ending.PAID, Ending.BELOW_MINIMUM}
 
 
 def _holds(row: Row[Any], calendar: Calendar) -> Iterator[Hold]:
@@ -243,6 +289,7 @@ class _StepRow(NamedTuple):
     status: str | None
     attempted_at: str | None
     error_code: str | None
+    cut_on: str | None
 
     @property
     def instant(self) -> datetime:
@@ -252,6 +299,10 @@ class _StepRow(NamedTuple):
     def went_at(self) -> datetime:
         """When the SMS went, which may be long after the step was taken."""
         return max(self.instant, datetime.fromisoformat(self.attempted_at)) if self.attempted_at else self.instant
+
+    @property
+    def cut_announced_on(self) -> date | None:
+        return None if self.cut_on is None else date.fromisoformat(self.cut_on)
 
     @property
     def is_gone(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text, update
+from sqlalchemy import ARRAY, Uuid, any_, cast, text, update
 from sqlalchemy.orm import Session
 
 from activities.dunning_news import look_again
@@ -35,13 +35,13 @@ def place(
     return len(held)
 
 
-def release(session: Session, source_id: UUID, *, at: datetime) -> int:
-    """Let dunning go on that was held by this process; answers for how many accounts."""
+def release(session: Session, source_id: UUID, *, at: datetime, account_ids: Sequence[UUID] | None = None) -> int:
+    """Let dunning go on that was held by this process, for all accounts or some; answers for how many."""
+    chosen = [DunningHold.source_id == source_id, DunningHold.released_at.is_(None)]
+    if account_ids is not None:
+        chosen.append(DunningHold.account_id == any_(cast(list(account_ids), ARRAY(Uuid))))
     released = session.scalars(
-        update(DunningHold)
-        .where(DunningHold.source_id == source_id, DunningHold.released_at.is_(None))
-        .values(released_at=at)
-        .returning(DunningHold.account_id)
+        update(DunningHold).where(*chosen).values(released_at=at).returning(DunningHold.account_id)
     ).all()
     look_again(session, released)
     return len(released)

@@ -30,6 +30,7 @@ from settings import Settings
 
 RESTORED: Final = "dunning_restored"
 """The occasion of the SMS that tells that the service is on again."""
+_PAID_ENOUGH: Final = frozenset({Ending.PAID, Ending.BELOW_MINIMUM})
 _TOLD: Final = frozenset({
     Rule.PROMISE, Rule.DISPUTE, Rule.EXCLUSION, Rule.OUTAGE, Rule.DISCONNECTION, Rule.FREEZE, Rule.PAYMENT_IN_FLIGHT,
     Rule.WARNING_NOT_SENT, Rule.LADDER_ENDED,
@@ -38,11 +39,13 @@ _TOLD: Final = frozenset({
 _AT_MOST: Final = 100
 """Acts and rounds of one look: more would be a mistake in the rules."""
 
+# A task that is open is asked for again, at the end too: a crash may have made the process forget it, and then nobody
+# would take it back.
 _CALLS = text("""
     SELECT step.id, step.owed_minor FROM dunning_step AS step
+    LEFT JOIN task ON task.process_id = step.episode_id AND task.facts ->> 'step_id' = CAST(step.id AS text)
     WHERE step.episode_id = :episode_id AND step.kind = 'call_task'
-      AND NOT EXISTS (SELECT FROM task WHERE task.process_id = :episode_id
-                                         AND task.facts ->> 'step_id' = CAST(step.id AS text))
+      AND (task.status = 'open' OR (task.id IS NULL AND :is_open))
     ORDER BY step.taken_at
 """)
 
@@ -95,8 +98,8 @@ def end(
             .where(Promise.account_id == episode.account_id, Promise.status == PromiseStatus.OPEN)
             .values(status=PromiseStatus.KEPT, decided_at=at)
         )
-        if lifted:
-            _say_restored(session, episode, at=at)
+    if lifted and ending in _PAID_ENOUGH:
+        _say_restored(session, episode, at=at)
     enter_stage(session, episode.process_id, DunningStage.CLOSED, at=at)
     cancelled = {Ending.CANCELLED: ProcessStatus.CANCELLED, Ending.LOST: ProcessStatus.FAILED}
     status = cancelled.get(ending, ProcessStatus.COMPLETED)
@@ -191,10 +194,8 @@ def _look_of(session: Session, episode: DunningEpisode) -> Look:
         is_network_behind=dunning_restrictions.is_network_behind(session, episode.account_id),
         calls=[
             CallWanted(step_id=row.id, debt_minor=row.owed_minor, within=within)
-            for row in session.execute(_CALLS, {"episode_id": episode.process_id})
-        ]
-        if is_open
-        else [],
+            for row in session.execute(_CALLS, {"episode_id": episode.process_id, "is_open": is_open})
+        ],
     )
 
 

@@ -1,12 +1,12 @@
 """Versions of the dunning policy: read once, since a version never changes."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
-from typing import Final
 from uuid import UUID
 
 import holidays as holiday_calendar
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from activities import policies
@@ -33,30 +33,20 @@ class Terms:
 
 _read: dict[UUID, DunningPolicy] = {}
 _terms: dict[tuple[UUID, Segment, str], Terms] = {}
-FIRST_VERSION_BY: Final = "first-version"
 
 
 @cache
-def holidays_of_kazakhstan() -> holiday_calendar.HolidayBase:
-    """Public holidays, with the days that the government moved."""
-    return holiday_calendar.country_holidays("KZ")
+def holidays_of_kazakhstan() -> frozenset[date]:
+    """Public holidays, with the days that the government moved.
+
+    Reckoned beforehand: the library adds a year when it is asked for one, and another thread would find it empty.
+    """
+    return frozenset(holiday_calendar.country_holidays("KZ", years=range(2000, 2101)))
 
 
 def newest(session: Session) -> Policy:
     """The version that an episode pins which is opened now; the first one is made where there is none."""
-    policy = policies.newest(session, ProcessKind.DUNNING)
-    if policy is not None:
-        return policy
-    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:code, 2))"), {"code": ProcessKind.DUNNING})
-    policy = session.scalar(
-        select(Policy).where(Policy.code == ProcessKind.DUNNING).order_by(Policy.version.desc()).limit(1)
-    )
-    if policy is None:
-        body = DunningPolicy().model_dump(mode="json")
-        policy = Policy(code=ProcessKind.DUNNING, version=1, body=body, created_by=FIRST_VERSION_BY)
-        session.add(policy)
-        session.flush()
-    return policy
+    return policies.newest_or_first(session, ProcessKind.DUNNING, DunningPolicy)
 
 
 def policy_of(session: Session, policy_id: UUID) -> DunningPolicy:

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from activities import dunning_policies, services
 from activities.processes import tell
-from models.contracts.catalogue import ServiceState, SubscriptionStatus
+from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.dunning_words import Restriction
 from models.contracts.refusals import Refusal
 from models.tables.catalogue import Tariff
 from models.tables.dunning import DunningEpisode, DunningRestriction
-from models.tables.subscriptions import ServicePeriod, Subscription
+from models.tables.subscriptions import Subscription
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Wanted:
     subscription_id: UUID
     restriction: Restriction | None
     profile: str | None
-    """The speed that it has: the tariff's, or that of throttled services. None where the network is not to be touched,
-    because the service is off for another reason."""
+    """The speed that it has: the tariff's, or that of throttled services. None where the service has ended: then it is
+    not to be touched."""
 
 
 def impose(
@@ -78,10 +78,10 @@ def is_network_behind(session: Session, account_id: UUID) -> bool:
     return bool(_behind(session, account_id))
 
 
-def wanted(session: Session, account_id: UUID, touched: Sequence[UUID], *, today: date) -> list[Wanted]:
+def wanted(session: Session, account_id: UUID, touched: Sequence[UUID]) -> list[Wanted]:
     """How services are to be on the network that it has not followed yet, and those that were touched."""
     ids = sorted({*touched, *_behind(session, account_id)})
-    return [_wanted(session, subscription_id, today) for subscription_id in ids]
+    return [_wanted(session, subscription_id) for subscription_id in ids]
 
 
 def note_followed(session: Session, done: Wanted, *, at: datetime) -> None:
@@ -145,7 +145,7 @@ def _behind(session: Session, account_id: UUID) -> list[UUID]:
     )
 
 
-def _wanted(session: Session, subscription_id: UUID, today: date) -> Wanted:
+def _wanted(session: Session, subscription_id: UUID) -> Wanted:
     imposed = session.execute(
         select(DunningRestriction.kind, DunningEpisode.policy_id)
         .join(DunningEpisode, DunningEpisode.process_id == DunningRestriction.episode_id)
@@ -153,13 +153,8 @@ def _wanted(session: Session, subscription_id: UUID, today: date) -> Wanted:
     ).one_or_none()
     kind = None if imposed is None else imposed.kind
     subscription = session.get_one(Subscription, subscription_id, populate_existing=True)
-    lives = subscription.status in {SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED}
-    state = session.scalar(
-        select(ServicePeriod.state).where(
-            ServicePeriod.subscription_id == subscription_id, ServicePeriod.during.contains(today)
-        )
-    )
-    if not lives or state is ServiceState.FROZEN:
+    # A freeze is a matter of billing: the network knows nothing of it, and nobody tells it when it is over.
+    if subscription.status not in {SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED}:
         return Wanted(subscription_id, kind, None)
     if imposed is not None and kind is Restriction.THROTTLE:
         throttled = dunning_policies.policy_of(session, imposed.policy_id).throttle_profile

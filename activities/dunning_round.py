@@ -25,10 +25,10 @@ from models.contracts.engine import DUNNING, NOBODY_LISTENS, PROCESSES_QUEUE
 from models.contracts.ledger import Chart
 from models.contracts.people import Segment
 from models.contracts.processes import SCHEDULE_ACTOR, ProcessKind
-from models.rules.dunning_ladder import Owed, Standing, Verdict, Wait, decide, is_to_be_opened, owed_on
+from models.rules.dunning_ladder import End, Owed, Standing, Verdict, Wait, decide, is_to_be_opened, owed_on
 from models.tables.billing import Invoice
 from models.tables.catalogue import Policy
-from models.tables.dunning import DunningEpisode
+from models.tables.dunning import DunningEpisode, DunningRestriction
 from models.tables.ledger import LedgerBalance
 from models.tables.outbox import Outbox
 from models.tables.people import Account
@@ -133,21 +133,31 @@ def close_lost(session: Session, part: RoundInput, settings: Settings) -> int:
     )
     # Few: a process that has ended in order is told nothing any more.
     workflow_ids = session.scalars(unheard.distinct()).all()
+    if not workflow_ids:
+        return 0
     lost = session.scalars(
         select(DunningEpisode)
         .join(Process, Process.id == DunningEpisode.process_id)
         .where(DunningEpisode.ended_at.is_(None), Process.workflow_id.in_(workflow_ids))
         .order_by(DunningEpisode.account_id)
     ).all()
-    on = part.at.astimezone(settings.zone).date()
     for episode in lost:
-        settlement.lock_account(session, episode.account_id)
-        debts = dunning_facts.debts_of(session, [episode.account_id]).get(episode.account_id, [])
-        end(session, episode, Ending.LOST, owed_on(debts, on), at=part.at, on=on)
+        _close_lost(session, episode, part.at, settings)
     return len(lost)
 
 
+def _close_lost(session: Session, episode: DunningEpisode, at: datetime, settings: Settings) -> None:
+    settlement.lock_account(session, episode.account_id)
+    terms = dunning_policies.terms_of(session, episode.policy_id, episode.segment, settings)
+    standing = dunning_facts.load_one(session, episode.account_id, at=at, zone=settings.zone).standing
+    verdict = decide(terms.ladder, terms.calendar, standing, at)
+    # What it keeps from the subscriber is for the next one to give back, which can tell the network.
+    ending = verdict.ending if isinstance(verdict, End) and not standing.is_restricted else Ending.LOST
+    end(session, episode, ending, verdict.owed, at=at, on=terms.calendar.day_of(at))
+
+
 def _owing(session: Session, part: RoundInput, settings: Settings) -> Sequence[Any]:
+    """Accounts without an episode that owe; and those that an episode which was lost keeps from their service."""
     today = part.at.astimezone(settings.zone).date()
     has_episode = exists().where(DunningEpisode.account_id == Account.id, DunningEpisode.ended_at.is_(None))
     is_served = exists().where(
@@ -157,20 +167,28 @@ def _owing(session: Session, part: RoundInput, settings: Settings) -> Sequence[A
     is_overdue = exists().where(
         Invoice.account_id == Account.id, Invoice.due_on <= today, settlement.outstanding_of_invoice() > 0
     )
-    return session.execute(
+    next_ones = (
         select(Account.id, Account.number)
-        .join(LedgerBalance, LedgerBalance.account_id == Account.id)
-        .where(
-            LedgerBalance.chart_code == Chart.RECEIVABLES.value,
-            LedgerBalance.balance_minor > 0,
-            Account.number > part.after_number,
-            ~has_episode,
-            is_served,
-            is_overdue,
-        )
+        .where(Account.number > part.after_number, ~has_episode)
         .order_by(Account.number)
         .limit(OPENED_AT_ONCE + 1)
-    ).all()
+    )
+    owing = next_ones.join(LedgerBalance, LedgerBalance.account_id == Account.id).where(
+        LedgerBalance.chart_code == Chart.RECEIVABLES.value, LedgerBalance.balance_minor > 0, is_served, is_overdue
+    )
+    kept = (
+        next_ones.join(Subscription, Subscription.account_id == Account.id)
+        .join(DunningRestriction, DunningRestriction.subscription_id == Subscription.id)
+        .where(DunningRestriction.lifted_at.is_(None))
+        .distinct()
+    )
+    found = {row.id: row for statement in (owing, kept) for row in session.execute(statement)}
+    return sorted(found.values(), key=_by_number)[: OPENED_AT_ONCE + 1]
+
+
+def _by_number(row: Any) -> int:
+    number: int = row.number
+    return number
 
 
 def _opening(session: Session, debtor: Debtor, policy: Policy, at: datetime, settings: Settings) -> _Opening | None:
@@ -218,13 +236,12 @@ _COLUMNS: Final = (
 
 def _row(process_id: UUID, one: _Opening, policy: Policy) -> dict[str, Any]:
     debtor, number = one.debtor, one.debtor.episodes + 1
-    assert one.owed.anchor_on is not None, "something is owed"
     start_input = DunningInput(
         process_id=process_id, subscriber_id=debtor.subscriber_id, account_no=debtor.account_no, wakes_at=one.wakes_at
     )
     facts = {
         "owed_minor": one.owed.total_minor,
-        "anchor_on": one.owed.anchor_on.isoformat(),
+        **({} if one.owed.anchor_on is None else {"anchor_on": one.owed.anchor_on.isoformat()}),
         "policy_version": policy.version,
         "segment": Segment(debtor.segment).value,
     }

@@ -26,6 +26,7 @@ from models.rules.money import tenge
 from models.tables.dunning import DunningEpisode, DunningStep
 from models.tables.subscriptions import Subscription
 
+_A_DAY: Final = timedelta(days=1)
 _ISO: Final = TypeAdapter(timedelta)
 TEMPLATE: Final = "dunning_{kind}"
 """How the occasion of a step's SMS is called."""
@@ -92,7 +93,9 @@ def facts_of(taking: Taking) -> dict[str, Any]:
         "owed_minor": act.owed.undisputed_minor,
         "overdue_minor": act.owed.total_minor,
         "minimum_minor": ladder.minimum_minor,
-        "invoices": [str(debt.invoice_id) for debt in standing.debts if debt.due_on <= taking.on],
+        "invoices": [
+            str(debt.invoice_id) for debt in standing.debts if debt.due_on <= taking.on and debt.outstanding_minor
+        ],
         "round": taking.episode.round,
     }
     if act.kind in CUTS and standing.warned_at is not None:
@@ -125,14 +128,17 @@ def _shown(iso: str) -> str:
 
 
 def _disconnect(taking: Taking, step: DunningStep) -> None:
-    """Begin a disconnection for each service; one that can't be begun is told of, and left to accounting."""
+    """Begin a disconnection for each service; one that can't be begun is told of, and left to accounting.
+
+    Where nobody has to come for equipment the service ends tomorrow: the SMS says that paying stops it.
+    """
     live = (SubscriptionStatus.ACTIVE, SubscriptionStatus.SUSPENDED)
     statement = select(Subscription.id).where(
         Subscription.account_id == taking.episode.account_id, Subscription.status.in_(live)
     )
     for subscription_id in taking.session.scalars(statement.order_by(Subscription.id)).all():
         order = NewDisconnection(
-            subscription_id=subscription_id, reason=f"долг {tenge(step.owed_minor)}", requested_on=taking.on
+            subscription_id=subscription_id, reason=f"долг {tenge(step.owed_minor)}", requested_on=taking.on + _A_DAY
         )
         key = f"dunning:{step.id}:{subscription_id}"
         try:

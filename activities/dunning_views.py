@@ -185,8 +185,15 @@ def _why(step: DunningStep, reader: Reader) -> Why:
 
 
 def _why_lifted(session: Session, restriction: DunningRestriction, reader: Reader) -> Why:
-    episode = session.get_one(DunningEpisode, restriction.episode_id)
     assert restriction.lifted_at is not None, "whoever calls has checked it"
+    # The one that was open then: an episode that was lost leaves it to the next to give back what it kept.
+    account_id = session.get_one(DunningEpisode, restriction.episode_id).account_id
+    episode = session.scalars(
+        select(DunningEpisode)
+        .where(DunningEpisode.account_id == account_id, DunningEpisode.opened_at <= restriction.lifted_at)
+        .order_by(DunningEpisode.number.desc())
+        .limit(1)
+    ).one()
     if episode.ended_at == restriction.lifted_at:
         return _why_ended(session, episode, reader)
     event = f"dunning_resumed_{restriction.lifted_by}"

@@ -22,6 +22,7 @@ from models.rules.money import rounded_share, tenge
 from models.tables.dunning import DunningEpisode, Promise
 
 _COUNTED: Final = timedelta(days=90)
+_MENDED_WITHIN: Final = timedelta(days=1)
 
 # Money counts that came after the promise and is still there; a debt that is gone needs no promise any more.
 _DECIDE = text("""
@@ -164,7 +165,8 @@ def _check_limits(
         select(func.count()).where(
             Promise.account_id == account_id,
             Promise.created_at > at - _COUNTED,
-            Promise.status != PromiseStatus.WITHDRAWN,
+            # A mistake that is mended at once is none; one that was kept from dunning for days is.
+            (Promise.status != PromiseStatus.WITHDRAWN) | (Promise.decided_at > Promise.created_at + _MENDED_WITHIN),
         )
     ).one()
     if earlier >= terms.in_90_days:

@@ -13,9 +13,18 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import Range
 
-from activities import dunning_look, dunning_restrictions, ledger, message_log, payments, promises, settlement
+from activities import (
+    dunning_look,
+    dunning_restrictions,
+    ledger,
+    message_claims,
+    message_log,
+    payments,
+    promises,
+    settlement,
+)
 from activities import dunning_round as rounds
-from activities.gateways.sms import Accepted, OutgoingSms
+from activities.gateways.sms import Accepted
 from activities.ledger import Posting
 from models.contracts.billing import InvoiceKind
 from models.contracts.catalogue import SubscriptionStatus
@@ -62,6 +71,10 @@ class Life:
     told: int = 0
     """How many signals were heard."""
     calls: list[UUID] = field(default_factory=list)
+    is_woken_daily: bool = True
+    """Whether the daily round looks after the open episode too, beside its own timer."""
+    has_sms: bool = True
+    """Whether one may be waiting."""
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
@@ -115,6 +128,7 @@ class Life:
         if episode is None:
             return
         step = ProcessStep(process_id=episode.process_id, at=self.now)
+        self.has_sms = True
         with self.database.transaction() as session:
             look = dunning_look.look(session, step, SETTINGS)
             self.calls += [call.step_id for call in look.calls if call.step_id not in self.calls]
@@ -123,7 +137,7 @@ class Life:
     def let_network_follow(self) -> None:
         """What the process has the gateway do."""
         with self.database.transaction() as session:
-            for service in dunning_restrictions.wanted(session, self.account.id, [], today=self.today):
+            for service in dunning_restrictions.wanted(session, self.account.id, []):
                 if service.profile is not None:
                     port = session.scalars(
                         select(NetworkPort).where(NetworkPort.subscription_id == service.subscription_id)
@@ -133,19 +147,23 @@ class Life:
                     port.profile = None if is_off else service.profile
                 dunning_restrictions.note_followed(session, service, at=self.now)
 
-    def morning(self) -> None:
-        """The daily round, for this account and those that came after it."""
+    def morning(self, *, has_episode: bool | None = None) -> bool:
+        """The daily round, for this account and those that came after it; answers whether anything came of it."""
         part = RoundInput(after_number=self.account.number - 1, at=self.now)
+        if has_episode is None:
+            has_episode = self.episode() is not None
         with self.database.transaction() as session:
             # Of this account alone: other lives in the same database have other times.
             promises.decide(session, [self.account.id], at=self.now)
-            rounds.close_lost(session, part, SETTINGS)
-            if self.episode() is not None:
-                rounds.wake_part(session, part, SETTINGS)
-        self.hear()
-        if self.episode() is None:
+            is_lost = rounds.close_lost(session, part, SETTINGS) > 0
+            woken = rounds.wake_part(session, part, SETTINGS).woken if has_episode else 0
+        if woken:
+            self.hear()
+        if is_lost or woken or not has_episode:
             with self.database.transaction() as session:
-                rounds.open_part(session, part, SETTINGS)
+                opened = rounds.open_part(session, part, SETTINGS).opened
+            return bool(is_lost or woken or opened)
+        return False
 
     def deliver_sms(self) -> None:
         """What the delivery does with this subscriber's SMS by now."""
@@ -159,28 +177,30 @@ class Life:
                     Message.subscriber_id == self.account.subscriber_id, Message.status == "queued"
                 )
             ).all()
-            for message_id in waiting:
-                sms = message_log.claim(
-                    session, message_id, now=self.now, today=self.today, notices_from=notices_from,
-                    notice_validity=timedelta(hours=1),
-                )  # fmt: skip
-                if isinstance(sms, OutgoingSms):
-                    message_log.record_outcome(session, sms, Accepted(uuid4().hex), now=self.now)
+            claimed = message_claims.claim(
+                session, waiting, now=self.now, today=self.today, notices_from=notices_from,
+                notice_validity=timedelta(hours=1),
+            )  # fmt: skip
+            sent = [message_log.Outcome(sms, Accepted(uuid4().hex)) for sms in claimed.sms]
+            message_log.settle(session, sent, now=self.now)
+            self.has_sms = len(claimed.sms) < len(waiting)
 
     def pass_until(self, until: datetime) -> None:
         """Let time pass: timers, mornings, deliveries."""
         while True:
-            at = self._next_at()
+            episode = self.episode()
+            at = self._next_at(episode)
             if at > until:
                 break
             self.now = max(self.now, at)
             local_now = self.now.astimezone(ZONE)
             if (local_now.hour, local_now.minute) == (SETTINGS.dunning_hour, 0):
-                self.morning()
-            episode = self.episode()
+                has_changed = self.morning(has_episode=episode is not None)
+                episode = self.episode() if has_changed else episode
             if episode is not None and episode.wakes_at is not None and episode.wakes_at <= self.now:
                 self.look()
-            self.deliver_sms()
+            if self.has_sms:
+                self.deliver_sms()
         self.now = until
         self.deliver_sms()
 
@@ -188,12 +208,13 @@ class Life:
         """Let so many days pass."""
         self.pass_until(self.now + timedelta(days=days))
 
-    def _next_at(self) -> datetime:
-        episode = self.episode()
-        morning = local(self.today, SETTINGS.dunning_hour)
-        if morning <= self.now:
-            morning = local(self.today + timedelta(days=1), SETTINGS.dunning_hour)
-        candidates = [morning]
+    def _next_at(self, episode: DunningEpisode | None) -> datetime:
+        candidates = [datetime.max.replace(tzinfo=UTC)]
+        if episode is None or self.is_woken_daily:
+            morning = local(self.today, SETTINGS.dunning_hour)
+            if morning <= self.now:
+                morning = local(self.today + timedelta(days=1), SETTINGS.dunning_hour)
+            candidates.append(morning)
         if episode is not None and episode.wakes_at is not None:
             candidates.append(max(episode.wakes_at, self.now))
         return min(candidates)

@@ -164,23 +164,24 @@ class World:
         )
         return state
 
-    def task(self) -> Task:
-        """The open call task."""
-        found: Task = eventually(self.open_task)
+    def task(self, kind: TaskKind = TaskKind.CALL_DEBTOR) -> Task:
+        """The open task of a kind."""
+        found: Task = eventually(lambda: self.open_task(kind))
         return found
 
-    def open_task(self) -> Task | None:
+    def open_task(self, kind: TaskKind = TaskKind.CALL_DEBTOR) -> Task | None:
         with self.database.transaction() as session:
             return session.scalar(
                 select(Task).where(
-                    Task.process_id == self.process_id, Task.kind == TaskKind.CALL_DEBTOR,
-                    Task.status == TaskStatus.OPEN,
+                    Task.process_id == self.process_id, Task.kind == kind, Task.status == TaskStatus.OPEN
                 )
             )  # fmt: skip
 
-    def complete(self, outcome: str, data: dict[str, Any] | None = None) -> TaskDone:
-        """The department completes its call task, as the API does it."""
-        task = self.task()
+    def complete(
+        self, outcome: str, data: dict[str, Any] | None = None, *, kind: TaskKind = TaskKind.CALL_DEBTOR
+    ) -> TaskDone:
+        """The department completes its task, as the API does it."""
+        task = self.task(kind)
         with self.database.transaction() as session:
             act, reminder_id = submit(
                 session, task, outcome=outcome, data=data or {}, actor="staff:operator", source="test"

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from activities import disputes, dunning_holds, exclusions, promises, services
+from activities import disputes, dunning_holds, exclusions, opt_outs, promises, services
 from activities.dunning_forecast import forecast
 from activities.dunning_look import RESTORED
 from models.contracts.dunning import Forecast, ForecastRequest, NewDispute
@@ -103,7 +103,7 @@ def with_waits(lives: list[Life]) -> None:
     lives[6].do(disputes.open_dispute, lives[6].account.id, new, at=now, actor="test")
     lives[7].pay(MONTH_MINOR)
     with lives[8].database.transaction() as session:
-        session.get_one(Subscriber, lives[8].account.subscriber_id).sms_opt_out_at = now
+        opt_outs.remember(session, session.get_one(Subscriber, lives[8].account.subscriber_id).phone, at=now)
 
 
 def what_happened(database: Database) -> dict[date, Counter[str]]:
@@ -142,6 +142,8 @@ def counts_of(found: Forecast) -> dict[date, Counter[str]]:
 def test_what_is_forecast_for_a_month_is_what_then_happens(alone: Database) -> None:
     """With promises, disputes, exclusions, outages and freezes of today; nobody pays and nothing is added."""
     lives = town(alone)
+    for debtor in lives:
+        debtor.is_woken_daily = False  # their own timers do it
     live_until(lives[::-1], local(FROM))
     with_waits(lives)
 

@@ -1,6 +1,7 @@
 """Ninety days of a debtor: which step comes when, what it waits for, and how it ends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,27 +9,33 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from activities import disputes, dunning_holds, exclusions, promises, services, writing_off
+from activities import disputes, dunning_holds, exclusions, opt_outs, payments, promises, services, writing_off
 from activities.credit_notes import credit_invoice
+from activities.dunning_look import look
+from activities.dunning_views import Reader, why_service
 from models.contracts.catalogue import ServiceState, SubscriptionStatus
 from models.contracts.dunning import DisputeDecision, NewDispute
 from models.contracts.dunning_policy import DunningPolicy
 from models.contracts.dunning_words import DisputeOutcome, Ending, HoldReason, Rule, StepKind
 from models.contracts.money import PositiveMoney
 from models.contracts.network import PortState
-from models.contracts.people import Language, Segment
-from models.contracts.processes import ProcessKind, ProcessStatus
+from models.contracts.people import Language, Role, Segment
+from models.contracts.processes import ProcessKind, ProcessStatus, TaskKind, TaskStatus
+from models.contracts.reconciliation import DifferenceKind, DifferenceStatus
 from models.contracts.refusals import Refusal
+from models.contracts.steps import ProcessStep
 from models.database import Database
 from models.tables.billing import Invoice
+from models.tables.disconnection import DisconnectionRequest
 from models.tables.dunning import DunningRestriction, Promise
 from models.tables.messages import Message
 from models.tables.outbox import Outbox
 from models.tables.people import Subscriber
-from models.tables.processes import Process
-from models.tables.subscriptions import ServicePeriod
+from models.tables.processes import Process, Task
+from models.tables.reconciliation import Reconciliation, ReconciliationDifference
+from models.tables.subscriptions import ServicePeriod, Subscription
 from tests import factories
-from tests.dunning_life import MONTH_MINOR, ZONE, Life, life, local, set_policy
+from tests.dunning_life import MONTH_MINOR, SETTINGS, ZONE, Life, life, local, served_account, set_policy
 
 DUE = date(2026, 9, 10)
 """A Thursday."""
@@ -44,9 +51,17 @@ def policy(database: Database) -> DunningPolicy:
 
 @pytest.fixture
 def debtor(database: Database) -> Life:
-    """Somebody with an invoice that falls due today."""
+    """Somebody with an invoice that falls due today. Once it has begun, an episode's own timer does all."""
     debtor = life(database, began_on=DUE)
+    debtor.is_woken_daily = False
     debtor.bill(DUE)
+    return debtor
+
+
+@pytest.fixture
+def looked_after(debtor: Life) -> Life:
+    """The same, whose episode is looked after by the daily round as well, as in production."""
+    debtor.is_woken_daily = True
     return debtor
 
 
@@ -189,6 +204,30 @@ def test_what_another_open_process_collects_is_not_dunned(database: Database) ->
     assert debtor.episode() is not None
 
 
+def test_all_services_of_an_account_are_suspended_given_back_and_in_the_end_disconnected(debtor: Life) -> None:
+    with debtor.database.transaction() as session:
+        other, second_id = served_account(session, on=debtor.today - timedelta(days=40))
+        session.get_one(Subscription, second_id).account_id = debtor.account.id
+    del other
+    second = replace(debtor, subscription_id=second_id)
+    suspended(debtor)
+    assert second.service() is SubscriptionStatus.SUSPENDED
+
+    payment_id = debtor.pay(MONTH_MINOR)
+    assert debtor.is_on()
+    assert second.is_on()
+    debtor.reverse(payment_id)
+    debtor.pass_days(75)
+
+    with debtor.database.transaction() as session:
+        leaving = session.scalars(
+            select(Process.subscription_id).where(
+                Process.kind == ProcessKind.DISCONNECTION, Process.account_id == debtor.account.id
+            )
+        ).all()
+    assert set(leaving) == {debtor.subscription_id, second_id}
+
+
 # -- money -----------------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +262,7 @@ def test_paid_in_full_it_ends_at_once_and_the_service_is_back_at_any_hour(debtor
 
 
 @pytest.mark.parametrize("how", [credited, written_off], ids=["credited", "written off"])
+@pytest.mark.usefixtures("looked_after")
 def test_a_debt_that_is_gone_otherwise_ends_it_with_the_next_daily_round(
     debtor: Life, how: Callable[[Life], None]
 ) -> None:
@@ -252,6 +292,7 @@ def test_below_the_minimum_debt_it_ends(debtor: Life) -> None:
 
     assert debtor.episodes()[0].ended_as is Ending.BELOW_MINIMUM
     assert debtor.is_on()
+    assert debtor.messages()[-1][0] == "dunning_restored"
 
 
 def test_a_payment_that_covers_the_oldest_invoice_gives_time(debtor: Life) -> None:
@@ -283,6 +324,49 @@ def test_a_reversed_payment_resumes_the_ladder_with_fair_notice(debtor: Life) ->
     steps = [step for step in debtor.steps() if step.episode_id == second.process_id]
     assert [step.kind for step in steps] == [StepKind.FINAL_WARNING, StepKind.THROTTLE, StepKind.SUSPEND]
     assert steps[1].taken_at - steps[0].taken_at >= timedelta(days=3)
+
+
+def test_a_reversal_that_has_nothing_to_do_with_an_old_debt_does_not_take_its_steps_for_done(debtor: Life) -> None:
+    """Whoever was suspended last year is told of a new debt from the beginning."""
+    suspended(debtor)
+    debtor.pay(MONTH_MINOR)
+    debtor.pass_days(10)
+    debtor.bill(debtor.today + timedelta(days=5))
+    payment_id = debtor.pay(MONTH_MINOR)
+
+    debtor.reverse(payment_id)
+    debtor.pass_days(8)
+
+    episode = debtor.episode()
+    assert episode is not None
+    assert [step.kind for step in debtor.steps() if step.episode_id == episode.process_id] == [StepKind.NOTICE]
+
+
+def test_after_a_second_reversal_it_is_warned_of_a_third_time(debtor: Life) -> None:
+    debtor.pass_days(16)
+    for _ in range(2):
+        payment_id = debtor.pay(MONTH_MINOR // 2)
+        debtor.pass_days(1)
+        debtor.reverse(payment_id)
+        debtor.pass_days(2)
+
+    debtor.pass_days(6)
+
+    assert debtor.kinds().count(StepKind.FINAL_WARNING) == 3
+    warned, throttled = [step for step in debtor.steps() if step.round == 3][:2]
+    assert throttled.kind is StepKind.THROTTLE
+    assert throttled.taken_at - warned.taken_at >= timedelta(days=3)
+
+
+def test_who_is_slow_when_a_payment_is_reversed_is_warned_before_the_service_is_off(debtor: Life) -> None:
+    payment_id = debtor.pay(MONTH_MINOR // 2)
+    debtor.pass_days(21)
+    assert debtor.kinds()[-1] is StepKind.THROTTLE
+
+    debtor.reverse(payment_id)
+    debtor.pass_days(12)
+
+    assert debtor.kinds()[-3:] == [StepKind.FINAL_WARNING, StepKind.THROTTLE, StepKind.SUSPEND]
 
 
 def test_a_partial_payment_that_is_reversed_under_way_is_warned_of_anew(debtor: Life) -> None:
@@ -398,6 +482,17 @@ def test_a_promise_has_limits(debtor: Life, amount_minor: int | None, days: int,
     assert refusal.value.slug == slug
 
 
+def test_a_promise_withdrawn_after_days_counts_and_one_mended_at_once_does_not(debtor: Life) -> None:
+    debtor.pass_days(3)
+    for kept_days in (0, 3, 2):
+        made = promise(debtor, debtor.today + timedelta(days=10))
+        debtor.pass_days(kept_days)
+        debtor.do(promises.withdraw, made.id, at=debtor.now, actor="staff:operator")
+
+    with pytest.raises(Refusal, match="last 90 days"):
+        promise(debtor, debtor.today + timedelta(days=1))
+
+
 def test_promises_are_used_up(debtor: Life) -> None:
     debtor.pass_days(3)
     for _ in range(2):
@@ -473,6 +568,38 @@ def test_only_the_disputed_part_is_held(debtor: Life) -> None:
 
     assert debtor.kinds()[-1] is StepKind.SUSPEND
     assert {step.owed_minor for step in debtor.steps()} == {MONTH_MINOR}
+
+
+def test_who_disputes_last_month_and_pays_for_this_one_is_left_in_peace(debtor: Life) -> None:
+    """Even though the money covers the disputed invoice, which is older."""
+    debtor.pass_days(2)
+    with debtor.database.transaction() as session:
+        invoice_id = session.scalars(select(Invoice.id).where(Invoice.account_id == debtor.account.id)).one()
+    dispute_id = dispute(debtor, invoice_id)
+    debtor.bill(date(2026, 10, 10))
+    debtor.pass_days(1)
+    debtor.pay(MONTH_MINOR)
+
+    debtor.pass_until(local(date(2026, 11, 20)))
+    assert debtor.kinds() == [StepKind.NOTICE]
+    assert debtor.is_on()
+    decide(debtor, dispute_id)
+    debtor.pass_days(1.5)
+
+    assert debtor.kinds() == [StepKind.NOTICE, StepKind.NOTICE], "now it is a debt, and told of from the beginning"
+
+
+def test_only_what_is_left_of_a_partly_paid_invoice_can_be_disputed(debtor: Life) -> None:
+    debtor.pay(MONTH_MINOR // 2)
+    with debtor.database.transaction() as session:
+        invoice_id = session.scalars(select(Invoice.id).where(Invoice.account_id == debtor.account.id)).one()
+    newer = debtor.bill(DUE)
+    dispute(debtor, invoice_id)
+
+    debtor.pass_days(2)
+
+    assert [step.owed_minor for step in debtor.steps()] == [MONTH_MINOR], "the newer one, as a whole"
+    assert newer != invoice_id
 
 
 def test_a_debt_that_is_disputed_as_a_whole_waits_for_the_decision(debtor: Life) -> None:
@@ -601,6 +728,88 @@ def test_a_freeze_holds_the_ladder_until_it_is_over(debtor: Life) -> None:
     assert debtor.taken_on()[4] == ("throttle", date(2026, 10, 20))
 
 
+def test_paid_while_it_is_frozen_a_service_that_was_off_is_on_in_the_network(debtor: Life) -> None:
+    debtor.do(
+        services.freeze, debtor.subscription_id, from_on=date(2026, 10, 10), until_on=date(2026, 10, 20),
+        today=debtor.today,
+    )  # fmt: skip
+    suspended(debtor)
+    debtor.pass_until(local(date(2026, 10, 12)))
+
+    debtor.pay(MONTH_MINOR)
+
+    assert debtor.is_on()
+
+
+def test_money_in_suspense_that_was_meant_for_the_account_holds_the_ladder(debtor: Life) -> None:
+    """The payer named the account, and by mistake somebody else's IIN: accounting finds out, and nobody is cut off."""
+    debtor.pass_days(16)
+    with debtor.database.transaction() as session:
+        stranger = factories.customer(session)
+        notice = factories.payment_notice(
+            MONTH_MINOR, account_no=debtor.account.account_no, iin=stranger.subscriber.iin
+        )  # fmt: skip
+        answer, _ = payments.take_payment(
+            session, bank_id=debtor.bank_id, notice=notice, received_at=debtor.now, on=debtor.today
+        )
+    debtor.pass_days(20)
+    episode = debtor.episode()
+    assert episode is not None
+    assert (episode.waits_for, debtor.kinds()[-1]) == (Rule.PAYMENT_IN_FLIGHT, StepKind.FINAL_WARNING)
+
+    debtor.do(
+        payments.allocate_suspense, answer.payment_id, debtor.account.account_no, on=debtor.today, actor="test"
+    )  # fmt: skip
+
+    assert debtor.episode() is None
+    assert debtor.is_on()
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_a_payment_that_only_the_banks_registry_knows_holds_the_ladder_until_it_is_decided(debtor: Life) -> None:
+    debtor.pass_days(16)
+    with debtor.database.transaction() as session:
+        process = Process(
+            kind=ProcessKind.RECONCILIATION, workflow_id=f"reconciliation/{uuid4()}", stage="differences",
+            opened_by="test",
+        )  # fmt: skip
+        session.add(process)
+        session.flush()
+        day = Reconciliation(bank_id=debtor.bank_id, day_on=debtor.today, process_id=process.id)
+        session.add(day)
+        session.flush()
+        missing = ReconciliationDifference(
+            reconciliation_id=day.id, txn_id=factories.unique("txn"), kind=DifferenceKind.MISSING_HERE,
+            fingerprint="1", registry_minor=MONTH_MINOR, account_id=debtor.account.id, found_at=debtor.now,
+        )  # fmt: skip
+        session.add(missing)
+    debtor.pass_days(20)
+    assert debtor.kinds()[-1] is StepKind.FINAL_WARNING
+
+    with debtor.database.transaction() as session:
+        left = session.get_one(ReconciliationDifference, missing.id)
+        left.status, left.closed_at, left.closed_by = DifferenceStatus.LEFT, debtor.now, "test"
+    debtor.pass_days(4)
+
+    assert debtor.kinds()[-1] is StepKind.THROTTLE
+
+
+def test_a_hold_counts_however_late_its_clock_is(debtor: Life) -> None:
+    """The process that looks may have begun to before the outage did; what is in the database counts."""
+    debtor.pass_until(local(date(2026, 9, 30), 9) - timedelta(seconds=1))
+    with debtor.database.transaction() as session:
+        dunning_holds.place(
+            session, [debtor.account.id], HoldReason.OUTAGE, source_id=uuid4(),
+            at=debtor.now + timedelta(minutes=1), until_at=None,
+        )  # fmt: skip
+    debtor.now += timedelta(seconds=1)
+
+    debtor.look()
+
+    assert debtor.kinds()[-1] is StepKind.FINAL_WARNING
+
+
+@pytest.mark.usefixtures("looked_after")
 def test_a_disconnection_that_the_subscriber_wished_holds_the_ladder(debtor: Life) -> None:
     debtor.pass_days(16)
     with debtor.database.transaction() as session:
@@ -637,7 +846,7 @@ def test_nobody_is_cut_off_while_the_sms_do_not_go(debtor: Life) -> None:
 
 def test_who_wants_no_sms_is_dunned_without(debtor: Life) -> None:
     with debtor.database.transaction() as session:
-        session.get_one(Subscriber, debtor.account.subscriber_id).sms_opt_out_at = debtor.now
+        opt_outs.remember(session, session.get_one(Subscriber, debtor.account.subscriber_id).phone, at=debtor.now)
 
     debtor.pass_days(26)
 
@@ -648,6 +857,7 @@ def test_who_wants_no_sms_is_dunned_without(debtor: Life) -> None:
 # -- how it ends otherwise -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("looked_after")
 def test_a_service_that_is_disconnected_ends_it(debtor: Life) -> None:
     debtor.pass_days(95)
     with debtor.database.transaction() as session:
@@ -670,22 +880,18 @@ def test_the_last_step_opens_a_disconnection_for_the_debt(debtor: Life) -> None:
             )
         ).one()  # fmt: skip
         assert process.subscription_id == debtor.subscription_id
+        wanted = session.get_one(DisconnectionRequest, process.id)
+    assert wanted.requested_on == date(2026, 12, 8), "the SMS says that paying stops it: not on the same day"
     assert "dunning_disconnection_opened" in debtor.events()
     episode = debtor.episode()
     assert episode is not None
     assert episode.waits_for is Rule.DISCONNECTION
 
 
+@pytest.mark.usefixtures("looked_after")
 def test_an_episode_whose_workflow_is_gone_goes_on_in_another_one(debtor: Life) -> None:
     suspended(debtor)
-    first = debtor.episodes()[0]
-    with debtor.database.transaction() as session:
-        workflow_id = session.get_one(Process, first.process_id).workflow_id
-        session.add(
-            Outbox(
-                workflow_id=workflow_id, signal="look_again", delivered_at=debtor.now, last_error="nobody listens"
-            )
-        )  # fmt: skip
+    lose_workflow(debtor)
 
     debtor.pass_days(1)
 
@@ -697,6 +903,7 @@ def test_an_episode_whose_workflow_is_gone_goes_on_in_another_one(debtor: Life) 
     assert kinds == [StepKind.DISCONNECT]
 
 
+@pytest.mark.usefixtures("looked_after")
 def test_what_was_kept_by_a_lost_episode_is_given_back_by_the_next_one(debtor: Life) -> None:
     test_an_episode_whose_workflow_is_gone_goes_on_in_another_one(debtor)
     with debtor.database.transaction() as session:
@@ -707,6 +914,50 @@ def test_what_was_kept_by_a_lost_episode_is_given_back_by_the_next_one(debtor: L
     debtor.pay(MONTH_MINOR)
 
     assert debtor.is_on()
+
+
+def lose_workflow(debtor: Life) -> None:
+    """Somebody ends the workflow from outside; the next signal finds nobody."""
+    with debtor.database.transaction() as session:
+        workflow_id = session.get_one(Process, debtor.episodes()[-1].process_id).workflow_id
+        session.add(
+            Outbox(
+                workflow_id=workflow_id, signal="look_again", delivered_at=debtor.now, last_error="nobody listens"
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_who_pays_while_the_workflow_is_gone_has_the_service_back_with_the_next_round(debtor: Life) -> None:
+    suspended(debtor)
+    lose_workflow(debtor)
+    debtor.hear, hears = (lambda: None), debtor.hear  # type: ignore[method-assign]  # nobody hears of it
+    debtor.pay(MONTH_MINOR)
+    debtor.hear = hears  # type: ignore[method-assign]
+
+    debtor.pass_days(1)
+
+    assert [episode.ended_as for episode in debtor.episodes()] == [Ending.LOST, Ending.PAID]
+    assert debtor.is_on()
+    reader = Reader(Language.EN, SETTINGS, debtor.now)
+    with debtor.database.transaction() as session:
+        why = why_service(session, debtor.subscription_id, debtor.now, reader)
+    assert (why.rule, why.process_id) == (Ending.PAID, debtor.episodes()[-1].process_id)
+    debtor.bill(debtor.today)
+    debtor.pass_days(3)
+    assert debtor.kinds()[-1] is StepKind.NOTICE, "a new debt is told of from the beginning"
+
+
+@pytest.mark.usefixtures("looked_after")
+def test_who_pays_while_the_workflow_is_gone_and_the_service_on_has_paid(debtor: Life) -> None:
+    debtor.pass_days(6)
+    lose_workflow(debtor)
+    debtor.hear = lambda: None  # type: ignore[method-assign]  # nobody hears of it
+    debtor.pay(MONTH_MINOR)
+
+    debtor.pass_days(2)
+
+    assert [episode.ended_as for episode in debtor.episodes()] == [Ending.PAID]
 
 
 def test_steps_say_why_they_were_taken(debtor: Life) -> None:
@@ -722,6 +973,35 @@ def test_steps_say_why_they_were_taken(debtor: Life) -> None:
     assert step.facts["minimum_minor"] == 50_000
     assert len(step.facts["invoices"]) == 1
     assert step.facts["warned_at"].startswith("2026-09-25")
+
+
+def test_a_call_is_asked_for_until_it_is_made(debtor: Life) -> None:
+    """Also where its task is open: a crash may have made the process forget it."""
+    debtor.pass_days(12)
+    episode = debtor.episode()
+    assert episode is not None
+    call = debtor.steps()[-1]
+    assert call.kind is StepKind.CALL_TASK
+
+    def asked() -> list[UUID]:
+        with debtor.database.transaction() as session:
+            looked = look(session, ProcessStep(process_id=episode.process_id, at=debtor.now), SETTINGS)
+            return [one.step_id for one in looked.calls]
+
+    with debtor.database.transaction() as session:
+        task = Task(
+            process_id=episode.process_id, kind=TaskKind.CALL_DEBTOR, department=Role.OPERATOR,
+            facts={"step_id": str(call.id)}, opened_at=debtor.now, due_at=debtor.now,
+        )  # fmt: skip
+        session.add(task)
+    assert asked() == [call.id]
+    debtor.pay(MONTH_MINOR)
+    assert asked() == [call.id], "so that its process takes the task back"
+
+    with debtor.database.transaction() as session:
+        withdrawn = session.get_one(Task, task.id)
+        withdrawn.status = TaskStatus.WITHDRAWN
+    assert asked() == []
 
 
 def test_looking_twice_changes_nothing(debtor: Life) -> None:

@@ -35,11 +35,11 @@ from models.contracts.refusals import Refusal
 from models.database import Database
 from models.tables.billing import Invoice
 from models.tables.dunning import DunningRound, DunningStep, Promise
-from models.tables.payments import Allocation
+from models.tables.payments import Allocation, Payment
 from models.tables.processes import Process
 from tests.dunning_life import MONTH_MINOR, ZONE, Life, life, set_policy
 
-EXAMPLES = int(os.environ.get("DUNNING_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("DUNNING_EXAMPLES", "5"))
 POLICY = DunningPolicy()
 MINIMUM_MINOR = POLICY.ladders[Segment.INDIVIDUAL].minimum_minor
 RUNGS = POLICY.ladder_of(Segment.INDIVIDUAL).rungs
@@ -56,7 +56,7 @@ class Debtor(RuleBasedStateMachine):
         set_policy(self.database, POLICY)
         self.life: Life = life(self.database, began_on=BEGAN_ON)
         self.payments: list[UUID] = []
-        self.disputed: dict[UUID, tuple[UUID, int | None]] = {}
+        self.disputed: dict[UUID, tuple[UUID, int | None, datetime]] = {}
         self.promised_until: datetime | None = None
         self.excluded: dict[UUID, datetime] = {}
         self.holds: list[UUID] = []
@@ -122,7 +122,7 @@ class Debtor(RuleBasedStateMachine):
             )
         except Refusal:
             return
-        self.disputed[dispute.id] = (invoice_id, amount_minor)
+        self.disputed[dispute.id] = (invoice_id, amount_minor, self.life.now)
 
     @precondition(lambda self: self.disputed)
     @rule()
@@ -253,7 +253,7 @@ class Debtor(RuleBasedStateMachine):
         if self.reversed_at is not None:
             assert step.taken_at - self.reversed_at >= POLICY.fair_notice
 
-    def _unpaid(self) -> dict[UUID, tuple[date, int]]:
+    def _unpaid(self, at_least: int = 1) -> dict[UUID, tuple[date, int]]:
         with self.life.database.transaction() as session:
             paid = (
                 select(func.coalesce(func.sum(Allocation.amount_minor), 0))
@@ -265,19 +265,29 @@ class Debtor(RuleBasedStateMachine):
                     Invoice.account_id == self.life.account.id
                 )
             )
-            return {invoice_id: (due_on, int(unpaid)) for invoice_id, due_on, unpaid in rows if unpaid > 0}
+            return {invoice_id: (due_on, int(unpaid)) for invoice_id, due_on, unpaid in rows if unpaid >= at_least}
 
     def _due_minor(self) -> int:
         return sum(unpaid for due_on, unpaid in self._unpaid().values() if due_on <= self.life.today)
 
     def _undisputed_minor(self) -> int:
-        disputed = dict(self.disputed.values())
-        total = 0
-        for invoice_id, (due_on, unpaid) in self._unpaid().items():
-            if due_on <= self.life.today:
-                held = min(unpaid, disputed[invoice_id] or unpaid) if invoice_id in disputed else 0
-                total += unpaid - held
-        return total
+        """What is due without what is disputed, whichever of it was covered since."""
+        due = {key: unpaid for key, (due_on, unpaid) in self._unpaid(at_least=0).items() if due_on <= self.life.today}
+        disputed = 0
+        for invoice_id, amount_minor, opened_at in self.disputed.values():
+            if invoice_id in due:
+                unpaid_then = due[invoice_id] + self._paid_since(invoice_id, opened_at)
+                disputed += unpaid_then if amount_minor is None else min(amount_minor, unpaid_then)
+        return max(0, sum(due.values()) - disputed)
+
+    def _paid_since(self, invoice_id: UUID, opened_at: datetime) -> int:
+        with self.life.database.transaction() as session:
+            covered = select(func.coalesce(func.sum(Allocation.amount_minor), 0)).join(Payment)
+            return int(
+                session.scalars(
+                    covered.where(Allocation.invoice_id == invoice_id, Payment.received_at > opened_at)
+                ).one()
+            )
 
     def _is_promise_open(self) -> bool:
         with self.life.database.transaction() as session:

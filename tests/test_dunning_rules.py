@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from activities.dunning_policies import holidays_of_kazakhstan
 from models.contracts.dunning_policy import DunningPolicy
 from models.contracts.dunning_words import CUTS, SPOKEN, Ending, Rule, StepKind
 from models.contracts.people import Language, Segment
+from models.rules import dunning_calendar
 from models.rules.dunning_calendar import Calendar
 from models.rules.dunning_ladder import (
     Act,
@@ -133,6 +135,24 @@ def test_what_the_calendar_answers_is_allowed_and_nothing_earlier_would_be(since
     assert not [day for day in between if day < local.date() and CALENDAR.may_cut_on(day)]
 
 
+def test_what_the_calendar_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look asks about another instant, and a worker lives for months."""
+    monkeypatch.setattr(dunning_calendar, "_KNOWN_AT_MOST", 10)
+    calendar = Calendar(zone=ZONE)
+
+    for minute in range(50):
+        calendar.next_talk(at(DUE) + timedelta(minutes=minute))
+
+    assert len(calendar._known) <= 10  # noqa: SLF001 - there is no other way to see it
+
+
+def test_holidays_are_those_of_the_library() -> None:
+    years = range(2024, 2031)
+    ours = {day for day in holidays_of_kazakhstan() if day.year in years}
+
+    assert ours == set(holidays.country_holidays("KZ", years=years))
+
+
 # -- what is owed ----------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +166,41 @@ def test_only_the_disputed_part_is_held() -> None:
     owed = owed_on([debt(disputed_minor=SUM // 2)], DUE)
 
     assert (owed.total_minor, owed.undisputed_minor) == (SUM, SUM // 2)
+
+
+def test_money_that_covered_what_is_disputed_counts_for_the_rest() -> None:
+    """Whoever disputes last month and pays for this one owes nothing else, whichever the money was booked on."""
+    october, november = date(2026, 10, 10), date(2026, 11, 10)
+    disputed = debt(amount_minor=0, disputed_minor=SUM)
+
+    one = owed_on([disputed, debt(october)], october)
+    two = owed_on([disputed, debt(october), debt(november)], november)
+    part = owed_on([debt(amount_minor=SUM // 2, disputed_minor=SUM), debt(october)], october)
+
+    assert (one.total_minor, one.undisputed_minor) == (SUM, 0)
+    assert (two.total_minor, two.undisputed_minor, two.anchor_on) == (2 * SUM, SUM, november)
+    assert (part.total_minor, part.undisputed_minor, part.anchor_on) == (SUM + SUM // 2, SUM // 2, october)
+
+
+amounts = st.integers(0, 1000)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), amounts, amounts), max_size=6), st.integers(0, 60))
+def test_what_is_undisputed_is_what_is_due_without_what_is_disputed(
+    rows: list[tuple[int, int, int]], days: int
+) -> None:
+    day = DUE + days * DAYS
+    debts = [debt(DUE + late * DAYS, amount, disputed) for late, amount, disputed in rows]
+    due = [one for one in debts if one.due_on <= day]
+
+    owed = owed_on(debts, day)
+
+    assert owed.total_minor == sum(one.outstanding_minor for one in due)
+    own = sum(max(0, one.outstanding_minor - one.disputed_minor) for one in due)
+    spare = sum(max(0, one.disputed_minor - one.outstanding_minor) for one in due)
+    assert owed.undisputed_minor == max(0, own - spare)
+    assert owed.anchor_on in {one.due_on for one in due if one.outstanding_minor} | {None}
+    assert (owed.anchor_on is None) == (owed.total_minor == 0)
 
 
 def test_the_clock_runs_from_the_oldest_due_date_that_is_unpaid_and_not_disputed() -> None:
@@ -257,7 +312,7 @@ HELD: dict[Rule, dict[str, Any]] = {
     Rule.OUTAGE: {"holds": (Hold(Rule.OUTAGE),)},
     Rule.DISCONNECTION: {"holds": (Hold(Rule.DISCONNECTION),)},
     Rule.FREEZE: {"holds": (Hold(Rule.FREEZE, at(date(2026, 10, 8), 0)),)},
-    Rule.PAYMENT_IN_FLIGHT: {"holds": (Hold(Rule.PAYMENT_IN_FLIGHT),)},
+    Rule.PAYMENT_IN_FLIGHT: {"in_flight_minor": SUM - 1000},
 }
 
 
@@ -271,6 +326,12 @@ def test_the_ladder_stands_still_while_it_is_held(rule: Rule, steps: int) -> Non
     assert isinstance(answer, Wait)
     assert answer.rule is rule
     assert answer.next_kind is LADDER.rungs[steps].kind
+
+
+def test_money_in_flight_that_would_leave_a_debt_holds_nothing() -> None:
+    answer = verdict(climbed(WARNING + 1, in_flight_minor=SUM - LADDER.minimum_minor), at(date(2026, 10, 6)))
+
+    assert isinstance(answer, Act)
 
 
 @pytest.mark.parametrize("rule", [Rule.PROMISE, Rule.EXCLUSION, Rule.FREEZE])
@@ -324,6 +385,29 @@ def test_after_a_reversal_the_warning_comes_again_before_any_cut() -> None:
     assert then.kind is StepKind.THROTTLE
 
 
+def test_after_a_reversal_a_service_that_is_only_slow_is_warned_of_again_before_it_is_off() -> None:
+    now = at(date(2026, 10, 2))
+
+    answer = verdict(climbed(THROTTLE + 1, reversed_at=now), now)
+
+    assert isinstance(answer, Restart)
+    assert (answer.first_position, answer.restores) == (WARNING, False)
+
+
+def test_nothing_is_cut_before_the_day_that_the_warning_named() -> None:
+    """Even where a dispute about an older invoice is decided meanwhile, and the debt is older than it was."""
+    warned_on, older = date(2026, 9, 25), debt(date(2026, 8, 1))
+    announced = climbed(WARNING + 1, debts=(older, debt()), cut_announced_on=date(2026, 10, 1))
+
+    early = verdict(announced, at(warned_on + 4 * DAYS))
+    then = verdict(announced, at(date(2026, 10, 1)))
+
+    assert isinstance(early, Wait)
+    assert (early.rule, early.until) == (Rule.FAIR_NOTICE, at(date(2026, 10, 1), 9))
+    assert isinstance(then, Act)
+    assert then.kind is StepKind.THROTTLE
+
+
 def test_after_a_reversal_what_was_done_before_the_warning_is_not_repeated() -> None:
     now = at(date(2026, 9, 17))
     answer = verdict(climbed(2, reversed_at=now), now)
@@ -363,13 +447,14 @@ def test_an_excluded_account_gets_no_episode_nor_one_that_owes_little_or_has_no_
         "little": {"debts": (debt(amount_minor=10),)},
         "not due": {"debts": (debt(DUE + DAYS),)},
         "no service": {"is_served": False},
+        "kept from the service by an episode that was lost": {"is_restricted": True, "debts": ()},
     }
 
     opened = [
         name for name, facts in cases.items() if is_to_be_opened(LADDER, replace(standing(), **facts), DUE, at(DUE))
     ]
 
-    assert opened == ["a debt", "no more excluded"]
+    assert opened == ["a debt", "no more excluded", "kept from the service by an episode that was lost"]
 
 
 @given(st.lists(st.timedeltas(timedelta(0), timedelta(days=20)), max_size=60))

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +17,10 @@ from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.dunning_policy import DunningPolicy
 from models.contracts.dunning_words import Ending, HoldReason, StepKind
 from models.contracts.network import PortState
-from models.contracts.processes import ProcessStatus
+from models.contracts.people import Role
+from models.contracts.processes import ProcessStatus, TaskKind
 from models.contracts.refusals import conflict
+from models.contracts.steps import ProcessStep
 from models.database import Database
 from models.tables.dunning import Promise
 from models.tables.outbox import Outbox
@@ -51,14 +53,21 @@ class StuckNetwork(LocalNetwork):
 class BrokenNetwork(LocalNetwork):
     """Equipment that is away for some calls, or refuses for good."""
 
-    def __init__(self, database: Database, *, failures: int = 0, refuses: bool = False) -> None:
+    def __init__(self, database: Database, *, failures: int = 0, refuses: tuple[str, ...] = ()) -> None:
         super().__init__(database)
         self.failures = failures
         self.refuses = refuses
 
-    def suspend(self, subscription_id: UUID) -> None:
-        if self.refuses:
+    def _refuse(self, what: str) -> None:
+        if what in self.refuses:
             raise conflict("no_port", "The network has no port for this service: ask its operations to enter it.")
+
+    def switch_on(self, subscription_id: UUID, profile: str) -> None:
+        self._refuse("switch_on")
+        super().switch_on(subscription_id, profile)
+
+    def suspend(self, subscription_id: UUID) -> None:
+        self._refuse("suspend")
         if self.failures:
             self.failures -= 1
             raise ConnectionError("the controller does not answer")
@@ -290,21 +299,63 @@ def test_an_outage_of_the_network_is_waited_out(database: Database, time_skippin
         assert network.failures == 0
 
 
-def test_what_the_network_can_not_do_is_told_and_holds_nothing_up(
+def test_what_the_network_can_not_do_people_are_asked_for_and_it_holds_nothing_up(
     database: Database, time_skipping: TimeSkipping
 ) -> None:
-    with dunning_world(
-        database, time_skipping(), network=BrokenNetwork(database, refuses=True), policy=DunningPolicy()
-    ) as world:
+    network = BrokenNetwork(database, refuses=("suspend",))
+    with dunning_world(database, time_skipping(), network=network, policy=DunningPolicy()) as world:
         world.owe()
         world.open()
         world.sleep(30 * DAY)
         eventually(lambda: "dunning_network_refused" in world.life.events())
+        asked = world.task(TaskKind.MEND_NETWORK)
+        assert asked.facts["to_do"] == "suspend the service"
 
         world.pay(MONTH_MINOR)
 
         assert world.outcome().status is ProcessStatus.COMPLETED
         assert world.life.is_on()
+        assert world.open_task(TaskKind.MEND_NETWORK) is None, "nobody suspends whoever has paid"
+
+
+def test_who_paid_and_can_not_be_switched_on_is_switched_on_by_people(
+    database: Database, time_skipping: TimeSkipping
+) -> None:
+    network = BrokenNetwork(database, refuses=("switch_on",))
+    with dunning_world(database, time_skipping(), network=network, policy=DunningPolicy()) as world:
+        to_suspension(world)
+
+        world.pay(MONTH_MINOR)
+        asked = world.task(TaskKind.MEND_NETWORK)
+        assert asked.facts["to_do"] == "switch the service on as its tariff wants it"
+        assert asked.department is Role.OPS
+        world.complete("mended", kind=TaskKind.MEND_NETWORK)
+
+        assert world.outcome().status is ProcessStatus.COMPLETED
+
+
+def test_a_look_that_the_database_held_up_goes_by_the_clock_of_its_end(
+    database: Database, temporal: TemporalServer
+) -> None:
+    """Nobody is cut off at night because the database was away since the afternoon."""
+    asked_at: list[datetime] = []
+
+    def is_away(step: ProcessStep) -> None:
+        asked_at.append(step.at)
+        if len(set(asked_at)) < 2:
+            raise ConnectionError("the database is away")
+
+    with dunning_world(database, temporal, policy=at_any_time()) as world:
+        world.owe(days_ago=2)
+        world.steps.before_look = is_away
+        world.open()
+
+        world.wait_for_step(StepKind.NOTICE)
+
+        first, last = asked_at[0], asked_at[-1]
+        assert asked_at.count(first) > 1, "at first it is only tried again"
+        assert last - first >= timedelta(seconds=5)
+        assert world.life.steps()[0].taken_at == last
 
 
 def test_a_suspension_that_hangs_does_not_keep_whoever_paid_off_the_network(

@@ -8,14 +8,30 @@ from typing import Any
 from uuid import UUID
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
-from workflows.staff_process import OUTAGE_RETRIES, OUTSIDE_WITHIN, Cancelled, StaffProcess
+from workflows.staff_process import (
+    OUTAGE_RETRIES,
+    OUTSIDE_WITHIN,
+    STEP_WITHIN,
+    Cancelled,
+    StaffProcess,
+    refusal_in,
+)
 
 with workflow.unsafe.imports_passed_through():
     from activities.dunning import DunningActivities, DunningRoundActivities
-    from models.contracts.dunning_process import CallWanted, DailyRound, DunningInput, Look, RoundInput, RoundPart
-    from models.contracts.dunning_words import DunningStage, Ending
+    from models.contracts.dunning_process import (
+        CallWanted,
+        DailyRound,
+        DunningInput,
+        Look,
+        NetworkRefused,
+        RoundInput,
+        RoundPart,
+    )
+    from models.contracts.dunning_words import DunningStage, Ending, Restriction
     from models.contracts.engine import DUNNING, LOOK_AGAIN, OPEN_DUNNING, PAYMENT_RECEIVED
     from models.contracts.processes import (
         PROCESS_ACTOR,
@@ -27,6 +43,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.contracts.steps import ClosingStep, ProcessStep
 
+LOOK_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_attempts=6)
+"""Some seconds. A look that the database holds up for longer is given up: its time would be a past one, and somebody
+could be cut off at night."""
+LOOK_AGAIN_AFTER = timedelta(seconds=5)
+"""Then twice as long each time, up to five minutes."""
+MEND_WITHIN = timedelta(hours=4)
+"""How long what the network refuses may be undone until the head of operations is told."""
 PART_WITHIN = timedelta(minutes=10)
 ALIVE_WITHIN = timedelta(seconds=15)
 
@@ -47,9 +70,11 @@ class Dunning(StaffProcess):
         self._switches_wanted = 0
         self._switches_done = 0
         self._called: set[UUID] = set()
-        self._calls: list[asyncio.Task[None]] = []
+        self._beside: list[asyncio.Task[None]] = []
+        """What people do meanwhile: calls, and what the network can't."""
         self._is_over = False
         self._opened[TaskKind.CALL_DEBTOR] = order.calls_made
+        self._opened[TaskKind.MEND_NETWORK] = order.mends_made
 
     @workflow.run
     async def run(self, order: DunningInput) -> ProcessOutcome:
@@ -62,14 +87,15 @@ class Dunning(StaffProcess):
             last = await self._climb()
         except Cancelled as wish:
             last = await self._cancel(wish)
-        except (asyncio.CancelledError, ActivityError) as failure:
+        except (asyncio.CancelledError, FailureError) as failure:
             if not is_cancelled_exception(failure):
                 raise
             # «Request cancellation» in the Temporal UI is the same wish, said otherwise.
             self._cancellation = self._cancellation or CancelRequest(reason="cancelled in the Temporal UI")
             last = await self._cancel(Cancelled("cancelled", self._cancellation))
         self._is_over, self._cancellable = True, False
-        await asyncio.gather(network, *self._calls)
+        await network
+        await asyncio.gather(*self._beside)
         status = ProcessStatus.CANCELLED if last.ended_as is Ending.CANCELLED else ProcessStatus.COMPLETED
         self.end(status, DunningStage.CLOSED)
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -78,17 +104,35 @@ class Dunning(StaffProcess):
     async def _climb(self) -> Look:
         """Look, and look again whenever something may have changed, until the episode has ended."""
         self._stage, self._waiting_for = self._order.stage, "payment"
-        seen, wakes_at = 0, self._order.wakes_at
+        seen, missed, wakes_at = 0, 0, self._order.wakes_at
         while True:
             await self._until_news(seen, wakes_at)
             seen = self._news
-            look: Look = await self.step(DunningActivities.look, self._now(), summary="look at the debt")
+            look = await self._look()
+            if look is None:
+                wakes_at = workflow.now() + LOOK_AGAIN_AFTER * 2 ** min(missed, 6)
+                missed += 1
+                continue
+            missed = 0
             self._follow(look)
             if look.ended_as is not None:
                 return look
             wakes_at = look.wakes_at
             if workflow.info().is_continue_as_new_suggested() and self._is_at_rest(seen):
                 await self._go_on_in_a_new_history(wakes_at)
+
+    async def _look(self) -> Look | None:
+        """Look by the clock of now; None where the database is away for so long that it would be another one."""
+        try:
+            look: Look = await workflow.execute_local_activity_method(
+                DunningActivities.look, self._now(), start_to_close_timeout=STEP_WITHIN, retry_policy=LOOK_RETRIES,
+                summary="look at the debt",
+            )  # fmt: skip
+        except FailureError as failure:
+            if is_cancelled_exception(failure) or refusal_in(failure) is not None:
+                raise
+            return None
+        return look
 
     async def _until_news(self, seen: int, wakes_at: datetime | None) -> None:
         within = None if wakes_at is None else max(wakes_at - workflow.now(), timedelta(0))
@@ -109,7 +153,7 @@ class Dunning(StaffProcess):
         for call in look.calls:
             if call.step_id not in self._called:
                 self._called.add(call.step_id)
-                self._calls.append(asyncio.create_task(self._call(call)))
+                self._beside.append(asyncio.create_task(self._call(call)))
 
     async def _call(self, call: CallWanted) -> None:
         """Have the subscriber called; the ladder does not wait for it."""
@@ -137,12 +181,26 @@ class Dunning(StaffProcess):
             )  # fmt: skip
             await workflow.wait_condition(_either(handle.done, self._switched_after(wanted)))
             if handle.done():
-                await handle
+                refused: NetworkRefused | None = await handle
                 self._switches_done = wanted
+                if refused is not None:
+                    self._beside.append(asyncio.create_task(self._mend(refused, wanted)))
             else:
                 handle.cancel()
                 with suppress(ActivityError, asyncio.CancelledError):
                     await handle
+
+    async def _mend(self, refused: NetworkRefused, wanted: int) -> None:
+        """Have people do what the network can't, until something else is wanted of it."""
+        facts = {"to_do": _TO_DO[refused.to], "refused": refused.detail}
+
+        def is_needless() -> bool:
+            return self._switches_wanted > wanted or (self._is_over and refused.to is not None)
+
+        with suppress(Cancelled):
+            await self.staff_task(
+                TaskKind.MEND_NETWORK, stage=None, within=MEND_WITHIN, facts=facts, or_when=is_needless
+            )  # fmt: skip
 
     def _switched_after(self, seen: int) -> Callable[[], bool]:
         return lambda: self._switches_wanted > seen
@@ -150,7 +208,7 @@ class Dunning(StaffProcess):
     async def _cancel(self, wish: Cancelled) -> Look:
         """Somebody wants no dunning: what it took is given back, and the debts of today are not dunned any more."""
         # Whoever waits for a call hears of it as well, before the task is taken back.
-        await asyncio.gather(*self._calls)
+        await asyncio.gather(*self._beside)
         await self.give_back(self._now)
         request = wish.request
         closing = ClosingStep(
@@ -167,14 +225,15 @@ class Dunning(StaffProcess):
     def _is_at_rest(self, seen: int) -> bool:
         return (
             self._news == seen
+            and self._cancellation is None
             and self._switches_wanted == self._switches_done
             and all(done is not None for done in self._tasks.values())
             and workflow.all_handlers_finished()
         )
 
     async def _go_on_in_a_new_history(self, wakes_at: datetime | None) -> None:
-        calls_made = self._opened[TaskKind.CALL_DEBTOR]
-        stands = {"wakes_at": wakes_at, "calls_made": calls_made, "stage": self._stage}
+        calls, mends = self._opened[TaskKind.CALL_DEBTOR], self._opened[TaskKind.MEND_NETWORK]
+        stands = {"wakes_at": wakes_at, "calls_made": calls, "mends_made": mends, "stage": self._stage}
         workflow.continue_as_new(self._order.model_copy(update=stands))
 
     def _now(self) -> ProcessStep:
@@ -189,6 +248,13 @@ class Dunning(StaffProcess):
     def look_again(self, *_: Any) -> None:
         """Look at the facts."""
         self._news += 1
+
+
+_TO_DO = {
+    None: "switch the service on as its tariff wants it",
+    Restriction.THROTTLE: "slow the service down",
+    Restriction.SUSPEND: "suspend the service",
+}
 
 
 def _either(one: Callable[[], bool], other: Callable[[], bool]) -> Callable[[], bool]:

@@ -132,7 +132,7 @@ class PromiseTerms(BaseModel):
     longest: Annotated[timedelta, Field(gt=timedelta(0), le=_LONGEST)] = timedelta(days=14)
     """The day by which it is to be paid lies at most so far ahead."""
     in_90_days: Annotated[int, Field(ge=0, le=90)] = 2
-    """So many promises of an account in 90 days, however they ended."""
+    """So many promises of an account in 90 days, however they ended; one withdrawn within a day is a mistake mended."""
     least_percent: Annotated[int, Field(ge=1, le=100)] = 50
     """At least this part of the debt has to be promised."""
     restores_service: bool = False

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from models.contracts.dunning_words import DunningStage, Ending, Rule
+from models.contracts.dunning_words import DunningStage, Ending, Restriction, Rule
 
 
 class DunningInput(BaseModel):
@@ -20,6 +20,8 @@ class DunningInput(BaseModel):
     """In which it stands at the start: shown in the lists without an event of its own."""
     calls_made: int = 0
     """Call tasks of its earlier histories."""
+    mends_made: int = 0
+    """Likewise, of what the network refused."""
 
 
 class CallWanted(BaseModel):
@@ -39,7 +41,15 @@ class Look(BaseModel):
     wakes_at: datetime | None = None
     is_network_behind: bool = False
     calls: list[CallWanted] = []
-    """Calls that no task was opened for yet."""
+    """Calls to be made, also those that a task is open for."""
+
+
+class NetworkRefused(BaseModel):
+    """What the network can't do, so that people have to."""
+
+    to: Restriction | None
+    """None: the service is to be on as before."""
+    detail: str
 
 
 class RoundInput(BaseModel):

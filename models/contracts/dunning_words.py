@@ -52,7 +52,7 @@ class Rule(StrEnum):
     FREEZE = "freeze"
     """The subscriber has the service frozen."""
     PAYMENT_IN_FLIGHT = "payment_in_flight"
-    """A bank's registry names a payment that is not posted yet."""
+    """Money for the account is known of and not booked: in suspense, or in a bank's registry alone."""
     LADDER_ENDED = "ladder_ended"
     """All steps are taken."""
 

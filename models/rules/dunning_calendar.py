@@ -13,6 +13,7 @@ from models.rules.quiet_hours import next_allowed
 
 _SATURDAY = 5
 _DAY = timedelta(days=1)
+_KNOWN_AT_MOST = 10_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Calendar:
     never_cut_on: frozenset[date] = frozenset()
     holidays: Container[date] = field(default=frozenset(), repr=False, compare=False)
     _known: dict[tuple[str, datetime], datetime] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Thousands of debtors ask the same: what is due on one day is due at one instant."""
+    """Thousands of debtors ask the same: what is due on one day is due at one instant. At most `_KNOWN_AT_MOST`."""
 
     def day_of(self, instant: datetime) -> date:
         """The local day of an instant."""
@@ -63,6 +64,8 @@ class Calendar:
     def _first(self, what: str, instant: datetime, find: Callable[[datetime], datetime]) -> datetime:
         known = self._known.get((what, instant))
         if known is None:
+            if len(self._known) >= _KNOWN_AT_MOST:
+                self._known.clear()
             known = self._known[what, instant] = find(instant)
         return known
 

@@ -47,7 +47,10 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Debt:
-    """What is still to be paid on an invoice, and what of it is disputed."""
+    """What is still to be paid on an invoice, and what of it is disputed.
+
+    More may be disputed than is unpaid: money has covered it since, by the account's rule, that was meant for the rest.
+    """
 
     invoice_id: UUID
     due_on: date
@@ -92,8 +95,12 @@ class Standing:
     """Whether it was withdrawn before it went, because the debt was paid for a moment."""
     is_restricted: bool = False
     """Whether dunning keeps a service throttled or suspended."""
+    cut_announced_on: date | None = None
+    """The day that the final warning of this round named: nothing is cut before it."""
     promised_until: datetime | None = None
     excluded_until: datetime | None = None
+    in_flight_minor: int = 0
+    """Money that somebody has paid for this account, and that is not in its books yet."""
     holds: tuple[Hold, ...] = ()
     is_served: bool = True
     """Whether there is a service that could be cut: the rest of a debt is accounting's."""
@@ -161,17 +168,21 @@ def owed_on(debts: Sequence[Debt], day: date, minimum_minor: int = 1) -> Owed:
     """What is due on a day.
 
     The anchor is the oldest unpaid due date: the first with which the undisputed debt reaches the minimum, so that a
-    small rest of an old invoice does not make a new one look old.
+    small rest of an old invoice does not make a new one look old. Money that covered what is disputed counts for the
+    oldest that is not.
     """
+    due = sorted((debt for debt in debts if debt.due_on <= day), key=_by_due_date)
+    spare = sum(max(0, debt.disputed_minor - debt.outstanding_minor) for debt in due)
     total = undisputed = 0
     oldest: date | None = None
     anchor: date | None = None
-    for debt in sorted(debts, key=_by_due_date):
-        if debt.due_on > day:
-            break
-        oldest = oldest or debt.due_on
+    for debt in due:
+        if debt.outstanding_minor:
+            oldest = oldest or debt.due_on
         total += debt.outstanding_minor
-        undisputed += debt.outstanding_minor - min(debt.disputed_minor, debt.outstanding_minor)
+        undisputed_part = max(0, debt.outstanding_minor - debt.disputed_minor)
+        undisputed += max(0, undisputed_part - spare)
+        spare = max(0, spare - undisputed_part)
         if anchor is None and undisputed >= minimum_minor:
             anchor = debt.due_on
     return Owed(total, undisputed, anchor or oldest)
@@ -195,7 +206,12 @@ def decide(ladder: Ladder, calendar: Calendar, standing: Standing, now: datetime
 
 
 def is_to_be_opened(ladder: Ladder, standing: Standing, day: date, now: datetime) -> bool:
-    """Whether an account without an episode gets one on a day: it owes enough, and nobody excluded it."""
+    """Whether an account without an episode gets one on a day: it owes enough, and nobody excluded it.
+
+    Or an episode was lost that kept its service from it, which somebody has to give back in any case.
+    """
+    if standing.is_restricted:
+        return True
     owed = owed_on(standing.debts, day, ladder.minimum_minor)
     excluded = standing.excluded_until is not None and standing.excluded_until > now
     return standing.is_served and owed.total_minor >= ladder.minimum_minor and not excluded
@@ -237,6 +253,7 @@ def restarted(standing: Standing, restart: Restart, at: datetime) -> Standing:
         first_position=restart.first_position,
         taken=(),
         warned_at=None,
+        cut_announced_on=None,
         is_warning_unsent=False,
         is_warning_gone=False,
         is_restricted=standing.is_restricted and not restart.restores,
@@ -251,7 +268,10 @@ def _is_reversed_since(standing: Standing) -> bool:
 
 
 def _resume_at(ladder: Ladder, standing: Standing, *, restores: bool) -> int:
-    if standing.is_restricted and not restores:
+    """With which step a new round begins: the warning comes again, unless the service is off and stays so."""
+    suspension = ladder.position_of(StepKind.SUSPEND)
+    is_off = standing.is_restricted and suspension is not None and standing.next_position > suspension
+    if is_off and not restores:
         return standing.next_position
     return resumed(ladder, standing.next_position)
 
@@ -266,6 +286,8 @@ def _held(ladder: Ladder, calendar: Calendar, standing: Standing, owed: Owed, no
         hold, restores = Hold(Rule.DISPUTE, _next_due(calendar, standing, now)), True
     elif standing.promised_until is not None and standing.promised_until > now:
         hold, restores = Hold(Rule.PROMISE, standing.promised_until), ladder.promise_restores
+    elif owed.undisputed_minor - standing.in_flight_minor < ladder.minimum_minor:
+        hold = Hold(Rule.PAYMENT_IN_FLIGHT)
     else:
         hold = next((one for one in standing.holds if one.until is None or one.until > now), None)
     if hold is None:
@@ -303,9 +325,12 @@ def _earliest(ladder: Ladder, calendar: Calendar, standing: Standing, owed: Owed
         earliest, rule = standing.taken[-1].at + ladder.pace, Rule.PACE
     if rung.kind in CUTS:
         noticed = [standing.warned_at, standing.began_at if standing.is_resumed else None]
-        for notice_at in noticed:
-            if notice_at is not None and notice_at + ladder.fair_notice > earliest:
-                earliest, rule = notice_at + ladder.fair_notice, Rule.FAIR_NOTICE
+        fair = [notice_at + ladder.fair_notice for notice_at in noticed if notice_at is not None]
+        if standing.cut_announced_on is not None:
+            # The anchor may have moved back since, by a dispute that was decided.
+            fair.append(calendar.start_of(standing.cut_announced_on))
+        if fair and max(fair) > earliest:
+            earliest, rule = max(fair), Rule.FAIR_NOTICE
     return earliest, rule
 
 

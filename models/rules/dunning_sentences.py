@@ -69,9 +69,9 @@ _WAITS: dict[str, dict[str, str]] = {
         "kk": "Күтеді: абонент қызметті тоқтатып қойған.",
     },
     "dunning_waits_payment_in_flight": {
-        "en": "Waits: a bank's registry names a payment that is not posted yet.",
-        "ru": "Ожидает: в реестре банка есть ещё не проведённая оплата.",
-        "kk": "Күтеді: банк тізілімінде әлі өткізілмеген төлем бар.",
+        "en": "Waits: somebody has paid for this account, and accounting has yet to book it.",
+        "ru": "Ожидает: оплата по счёту поступила, бухгалтерия её ещё не провела.",
+        "kk": "Күтеді: шот бойынша төлем түсті, бухгалтерия оны әлі өткізген жоқ.",
     },
     "dunning_waits_warning_not_sent": {
         "en": "Waits: the final warning has not gone out yet, so nothing is cut.",
