@@ -5,9 +5,11 @@ charged for it against what was. Where both agree nothing is said; where they di
 the month is charged as it really was. Tariffs charged in arrears are the case where nothing was billed yet.
 
 A final invoice makes up any number of months of one service in the same way, and charges nothing ahead of its end.
+
+What outages gave back stands on the next bill of its service, whatever kind of bill that is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -74,6 +76,12 @@ _ONE_SUBSCRIPTION = text("""
     SELECT account_id, id, tariff_id, active_from - (extract(day FROM active_from)::integer - 1), :end_on
     FROM subscription WHERE id = :subscription_id
 """)
+_THESE_SUBSCRIPTIONS = text("""
+    INSERT INTO bill_subscription (account_id, subscription_id, tariff_id, active_month_on, end_on)
+    SELECT account_id, id, tariff_id, active_from - (extract(day FROM active_from)::integer - 1),
+           coalesce(ending_on, active_to)
+    FROM subscription WHERE id = ANY(CAST(:subscription_ids AS uuid[]))
+""")
 _SERVICES = text("""
     INSERT INTO bill_service (account_id, subscription_id, item_id, kind, title, tariff_id, vat_mode, month_on,
                               month_days, from_day, to_day)
@@ -101,7 +109,7 @@ _CHARGES = text("""
            least(service.to_day, upper(charge.during) - service.month_on)
     FROM bill_service AS service
     CROSS JOIN LATERAL (SELECT * FROM charge WHERE charge.subscription_id = service.subscription_id OFFSET 0) AS charge
-    WHERE charge.kind <> 'one_off'
+    WHERE charge.kind IN ('recurring', 'equipment')
       AND charge.during && daterange(service.month_on + service.from_day, service.month_on + service.to_day)
 """)
 _ONE_OFF_CHARGES = text("""
@@ -166,14 +174,17 @@ _BILLED = text("""
     ) AS line
     JOIN tariff ON tariff.id = line.tariff_id
     LEFT JOIN LATERAL (SELECT kind, description FROM charge WHERE charge.id = line.charge_id OFFSET 0) AS charge ON true
-    WHERE charge.kind IS DISTINCT FROM 'one_off'
+    WHERE charge.kind IS NULL OR charge.kind NOT IN ('one_off', 'credit')
     GROUP BY 1, 2, 3, 4, 5, 6, 7
 """)
-# Month P: what stands on a bill already is not charged ahead again; the next run makes it up.
+# Month P: what stands on a bill already is not charged ahead again; the next run makes it up. What was taken back whole
+# is charged again, unless it comes to nothing: then it was said before.
 _DROP_CHARGED_AHEAD = text("""
     DELETE FROM bill_line AS line USING bill_billed AS billed
     WHERE line.month_on = :period_on AND billed.month_on = :period_on AND billed.item_id = line.item_id
-      AND billed.net_minor + billed.vat_minor <> 0
+      AND (billed.net_minor + billed.vat_minor <> 0
+           OR (SELECT sum(said.net_minor + said.vat_minor) FROM bill_line AS said
+               WHERE said.item_id = line.item_id AND said.month_on = line.month_on) = 0)
 """)
 # Months before P: where an item was billed as it should have been, nothing more is said of it.
 _AGREE = text("""
@@ -201,6 +212,48 @@ _TAKE_BACK = text("""
     ) AS month
     WHERE billed.month_on < :period_on
       AND (billed.item_id, billed.month_on) NOT IN (SELECT item_id, month_on FROM bill_agreed)
+""")
+# A credit is reckoned already, at the VAT rate of its day; it waits for a bill however old its month is, though not on
+# one that comes before its fee. One for a day that turns out not to be charged is not given, and taken back where it
+# was.
+_CREDITS = text("""
+    INSERT INTO bill_line (account_id, subscription_id, item_id, charge_id, kind, title, own_formula, month_on,
+                           month_days, from_day, to_day, place, fee_minor, left_minor, vat_rate_bp, net_minor,
+                           vat_minor)
+    SELECT billed.account_id, billed.subscription_id, credit.id, credit.id, 'credit', said.description, said.formula,
+           month.month_on, month.next_on - month.month_on, lower(credit.during) - month.month_on,
+           upper(credit.during) - month.month_on, 0, credit.amount_minor, credit.amount_minor, tax.rate_bp,
+           said.total_minor - said.vat_minor, said.vat_minor
+    FROM bill_subscription AS billed
+    CROSS JOIN LATERAL (SELECT * FROM charge
+                        WHERE charge.subscription_id = billed.subscription_id AND charge.kind = 'credit'
+                        OFFSET 0) AS credit
+    JOIN tax_rate AS tax ON tax.tax = 'vat' AND tax.valid @> lower(credit.during)
+    CROSS JOIN LATERAL (
+        SELECT date_trunc('month', lower(credit.during))::date AS month_on,
+               (date_trunc('month', lower(credit.during)) + interval '1 month')::date AS next_on
+    ) AS month
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(line.total_minor), 0)::bigint AS total_minor,
+               coalesce(sum(line.vat_minor), 0)::bigint AS vat_minor
+        FROM (SELECT total_minor, vat_minor FROM invoice_line
+              WHERE subscription_id = credit.subscription_id AND charge_id = credit.id
+              UNION ALL
+              SELECT total_minor, vat_minor FROM recalculation_line
+              WHERE subscription_id = credit.subscription_id AND charge_id = credit.id) AS line
+    ) AS given
+    CROSS JOIN LATERAL (
+        SELECT credit.description, credit.formula, vat.vat_minor,
+               credit.amount_minor + CASE credit.vat_mode WHEN 'on_top' THEN vat.vat_minor ELSE 0 END AS total_minor
+        FROM (SELECT billing_vat(credit.amount_minor, credit.vat_mode, tax.rate_bp) AS vat_minor) AS vat
+        WHERE given.total_minor = 0 AND (billed.end_on IS NULL OR billed.end_on > lower(credit.during))
+        UNION ALL
+        SELECT 'Перерасчёт, ' || credit.description, 'выставлено ранее: ' || billing_tenge(given.total_minor),
+               -given.vat_minor, -given.total_minor
+        WHERE given.total_minor <> 0 AND billed.end_on <= lower(credit.during)
+    ) AS said
+    JOIN tariff ON tariff.id = billed.tariff_id AND (tariff.charging = 'advance' OR month.month_on < :period_on)
+    WHERE lower(credit.during) < :next_on
 """)
 
 
@@ -235,6 +288,27 @@ def collect_service(session: Session, scope: ServiceScope) -> None:
     )
 
 
+def price_days(
+    session: Session,
+    subscription_ids: Sequence[UUID],
+    *,
+    first_on: date,
+    until_on: date,
+    charge_suspended: bool,
+    charge_frozen: bool,
+) -> None:
+    """Lay out what services cost in the months from one first day until another, whatever was billed for them."""
+    lay_stages(session)
+    session.execute(_THESE_SUBSCRIPTIONS, {"subscription_ids": list(subscription_ids)})
+    facts = {
+        **_months(first_on, until_on), "period_on": until_on, "charge_suspended": charge_suspended,
+        "charge_frozen": charge_frozen,
+    }  # fmt: skip
+    for statement in (_SERVICES, _DISCOUNTS):
+        session.execute(statement, facts)
+    price(session)
+
+
 def _months(first_on: date, until_on: date) -> dict[str, Any]:
     months_on = [first_on]
     while (following := next_month(months_on[-1])) < until_on:
@@ -251,3 +325,4 @@ def _compare(session: Session, facts: Mapping[str, Any]) -> None:
     with scanning(session):
         for statement in (_DROP_CHARGED_AHEAD, _AGREE, _DROP_AGREED, _TAKE_BACK):
             session.execute(statement, facts)
+    session.execute(_CREDITS, facts)

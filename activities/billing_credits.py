@@ -24,7 +24,7 @@ from models.rules.crediting import OpenLine, give_back
 _WANTED = text("""
     SELECT account_id, -(net_minor + vat_minor) AS amount_minor FROM bill_invoice WHERE problem = 'negative_total'
 """)
-# A line is meant where the month of its item is being taken back.
+# A line is meant where the month of its item is being taken back, or where it charges the fee that is credited.
 _CREDITABLE = text("""
     SELECT wanted.account_id, invoice.id AS invoice_id, line.line_no, line.vat_rate_bp, line.vat_minor,
            line.total_minor,
@@ -32,8 +32,9 @@ _CREDITABLE = text("""
                      JOIN credit_note_line AS part ON part.credit_note_id = note.id AND part.line_no = line.line_no
                      WHERE note.invoice_id = invoice.id), 0) AS credited_minor,
            EXISTS (SELECT FROM bill_line AS taken
-                   WHERE taken.account_id = wanted.account_id AND taken.kind = 'reversal'
-                     AND taken.item_id = coalesce(line.charge_id, line.subscription_id)
+                   WHERE taken.account_id = wanted.account_id AND taken.kind IN ('reversal', 'credit')
+                     AND CASE taken.kind WHEN 'credit' THEN taken.subscription_id ELSE taken.item_id END
+                         = coalesce(line.charge_id, line.subscription_id)
                      AND taken.month_on = coalesce(line.service_month_on, billed.active_month_on)) AS is_meant
     FROM unnest(CAST(:account_ids AS uuid[])) AS wanted (account_id)
     CROSS JOIN LATERAL (SELECT * FROM invoice WHERE invoice.account_id = wanted.account_id OFFSET 0) AS invoice

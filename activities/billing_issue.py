@@ -72,8 +72,8 @@ LINE_ORDER = """line.subscription_id, line.charge_id NULLS FIRST, line.month_on,
 # Most lines say the same as many others: each wording is made once.
 _LINES = text(f"""
     WITH said AS MATERIALIZED (
-        SELECT DISTINCT kind, title, month_on, month_days, from_day, to_day, fee_minor, left_minor FROM bill_line
-        WHERE net_minor <> 0 OR vat_minor <> 0
+        SELECT DISTINCT kind, title, month_on, month_days, from_day, to_day, fee_minor, left_minor, own_formula
+        FROM bill_line WHERE net_minor <> 0 OR vat_minor <> 0
     ), worded AS MATERIALIZED (
         SELECT line.*, {WORDED} FROM said AS line
     )
@@ -85,7 +85,7 @@ _LINES = text(f"""
                  row_number() OVER (PARTITION BY issued.id ORDER BY {LINE_ORDER}) AS line_no
           FROM bill_invoice AS issued JOIN bill_line AS line USING (account_id)
           WHERE issued.problem IS NULL AND (line.net_minor <> 0 OR line.vat_minor <> 0)) AS line
-    JOIN worded USING (kind, title, month_on, month_days, from_day, to_day, fee_minor, left_minor)
+    JOIN worded USING (kind, title, month_on, month_days, from_day, to_day, fee_minor, left_minor, own_formula)
 """)  # noqa: S608 - made of the constants above
 # As `settlement.settle` does it for one account: the oldest money covers the oldest debt. Before the run an advance
 # and a debt didn't stand side by side, so older invoices are looked at only where more is owed than the new one.

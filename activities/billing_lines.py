@@ -44,13 +44,15 @@ _STAGES = (
         vat_minor bigint NOT NULL
     ) ON COMMIT DROP
     """,
-    # Priced lines. A sum is NULL where it goes beyond what any sum may be.
+    # Priced lines. A sum is NULL where it goes beyond what any sum may be. Credits are priced
+    # before, and bring their formula along.
     """
     CREATE TEMP TABLE IF NOT EXISTS bill_line (
         account_id uuid NOT NULL, subscription_id uuid NOT NULL, item_id uuid NOT NULL, charge_id uuid,
         kind text NOT NULL, title text, month_on date NOT NULL, month_days integer NOT NULL,
         from_day integer NOT NULL, to_day integer NOT NULL, place bigint NOT NULL,
-        fee_minor bigint, left_minor bigint, vat_rate_bp bigint NOT NULL, net_minor bigint, vat_minor bigint
+        fee_minor bigint, left_minor bigint, vat_rate_bp bigint NOT NULL, net_minor bigint, vat_minor bigint,
+        own_formula text NOT NULL DEFAULT ''
     ) ON COMMIT DROP
     """,
     # Items that were billed for a month just as they should have been.
@@ -192,10 +194,12 @@ _FIND_GAPS = text("""
 """)
 
 WORDED = """
-    billing_description(line.kind, line.title, line.month_on, line.from_day, line.to_day, line.month_days)
+    CASE line.kind WHEN 'credit' THEN line.title
+        ELSE billing_description(line.kind, line.title, line.month_on, line.from_day, line.to_day, line.month_days) END
         AS description,
-    billing_formula(line.kind, line.fee_minor, line.left_minor, line.from_day, line.to_day, line.month_days)
-        AS formula
+    CASE line.kind WHEN 'credit' THEN line.own_formula
+        ELSE billing_formula(line.kind, line.fee_minor, line.left_minor, line.from_day, line.to_day, line.month_days)
+        END AS formula
 """
 """Columns of `bill_line AS line` in words."""
 

@@ -24,7 +24,7 @@ _LINES = text("""
     WHERE line.invoice_id = :invoice_id
 """)
 
-# As a run takes back what was billed before: here that is less than nothing.
+# As a run takes back what was billed before: here that is less than nothing. What outages gave back stays given.
 _CHARGE_AGAIN = text("""
     INSERT INTO bill_line (account_id, subscription_id, item_id, charge_id, kind, title, month_on, month_days, from_day,
                            to_day, place, fee_minor, left_minor, vat_rate_bp, net_minor, vat_minor)
@@ -42,6 +42,7 @@ _CHARGE_AGAIN = text("""
         JOIN tariff ON tariff.id = subscription.tariff_id
         LEFT JOIN charge ON charge.id = line.charge_id
         WHERE given_back.process_id = :process_id AND given_back.kind = :kind AND line.service_month_on >= :from_on
+          AND charge.kind IS DISTINCT FROM 'credit'
         GROUP BY 1, 2, 3, 4, 5, 6, 7
     ) AS item
 """)

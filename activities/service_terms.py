@@ -16,7 +16,7 @@ from models.contracts.money import kzt
 from models.contracts.refusals import Refusal, conflict, not_found
 from models.contracts.services import ChargeView, DiscountView, NewCharge, NewDiscount
 from models.rules.money import BASIS_POINTS
-from models.tables.billing import InvoiceLine
+from models.tables.billing import InvoiceLine, RecalculationLine
 from models.tables.subscriptions import Charge, Discount, Subscription
 
 Term = TypeVar("Term", Charge, Discount)
@@ -127,7 +127,10 @@ def end_charge(session: Session, subscription_id: UUID, charge_id: UUID, *, on: 
     charge = session.get(Charge, charge_id)
     if charge is not None and charge.during.lower is not None and on <= charge.during.lower:
         services.locked(session, charge.subscription_id)
-        if session.scalar(select(InvoiceLine.id).where(InvoiceLine.charge_id == charge_id).limit(1)) is not None:
+        on_a_bill = (
+            select(line.id).where(line.charge_id == charge_id).limit(1) for line in (InvoiceLine, RecalculationLine)
+        )
+        if any(session.scalar(found) is not None for found in on_a_bill):
             raise conflict(
                 "charge_billed",
                 "An invoice has charged this already: credit its line, and end the charge on a later day.",
@@ -178,7 +181,8 @@ def charge_view(row: Charge) -> ChargeView:
     """A charge as it is spoken of outside."""
     return ChargeView(
         id=row.id, kind=row.kind, description=row.description, amount=kzt(row.amount_minor), vat_mode=row.vat_mode,
-        from_on=_first_day(row), until_on=row.during.upper, created_by=row.created_by,
+        from_on=_first_day(row), until_on=row.during.upper, created_by=row.created_by, outage_id=row.outage_id,
+        formula=row.formula,
     )  # fmt: skip
 
 

@@ -209,7 +209,7 @@ def _random_range(dice: random.Random, months: Sequence[date]) -> tuple[date, da
 
 def _add_charges(session: Session, dice: random.Random, facts: ServiceFacts, months: Sequence[date]) -> None:
     for _ in range(dice.choice([0, 0, 1, 2])):
-        kind = dice.choice(list(ChargeKind))
+        kind = dice.choice([ChargeKind.RECURRING, ChargeKind.EQUIPMENT, ChargeKind.ONE_OFF])
         once = kind is ChargeKind.ONE_OFF
         since, until = _random_range(dice, months)
         until = since + timedelta(days=1) if once else until

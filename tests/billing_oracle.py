@@ -5,7 +5,7 @@ A line is a longest run of days that have everything in common. Sums are exact f
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 from uuid import UUID
@@ -119,6 +119,54 @@ def once_lines(service: ServiceFacts, month: date) -> list[OracleLine]:
     ]
 
 
+@dataclass(frozen=True)
+class CreditFacts:
+    """What an outage gives back for some days, before VAT on top."""
+
+    since: date
+    amount_minor: int
+    vat_on_top: bool
+
+
+def hours_beyond(away: set[int], threshold: int) -> set[int]:
+    """Hours of an outage, or of several, for which the service had been away that long."""
+    found, length = set(), 0
+    for hour in range(min(away), max(away) + 1):
+        length = length + 1 if hour in away else 0
+        if length > threshold:
+            found.add(hour)
+    return found
+
+
+def credits_of(
+    service: ServiceFacts, hours: set[int], rules: Rules, *, until: date | None, given: dict[date, int]
+) -> list[CreditFacts]:
+    """What hours without service give back, counted in UTC: of the fee of their days, never more than a month cost."""
+    of_day: dict[date, int] = {}
+    for hour in hours:
+        day = datetime.fromtimestamp(hour * 3600, UTC).date()
+        of_day[day] = of_day.get(day, 0) + 1
+    found = []
+    for month in sorted({day.replace(day=1) for day in of_day}):
+        days = len(month_days(month))
+        keys = {
+            day: _fee_key(service, day)
+            for day in month_days(month)
+            if _is_charged(service, day, rules, advance_only=False) and (until is None or day < until)
+        }
+        runs = list(_runs(keys))
+        left = sum(_fee_left(service, first) * (last.day - first.day + 1) // days for first, last in runs)
+        left -= given.get(month, 0)
+        for first, last in runs:
+            own = {day: count for day, count in of_day.items() if first <= day <= last}
+            exact = rounded(Fraction(_fee_left(service, first) * sum(own.values()), 24 * days))
+            amount = min(exact, left)
+            if amount > 0:
+                found.append(CreditFacts(min(own), amount, service.days[first][0].vat_on_top))
+                left -= amount
+    return found
+
+
 def vat_bp(day: date) -> int:
     return 1600 if day >= NEW_VAT_ON else 1200
 
@@ -158,14 +206,24 @@ def _fee_lines(service: ServiceFacts, month: date, first: date, last: date) -> I
     rate = tariff.fee_on(first)
     yield _line(service.id, month, first, last, _share(rate, month, first, last), on_top=tariff.vat_on_top)
     for discount in _discounts(service, first):
-        if discount.percent_bp is not None:
-            lower = rate - rounded(Fraction(rate * discount.percent_bp, 10_000))
-        else:
-            assert discount.amount_minor is not None
-            lower = max(0, rate - discount.amount_minor)
+        lower = _reduced(rate, discount)
         less = _share(lower, month, first, last) - _share(rate, month, first, last)
         yield _line(service.id, month, first, last, less, on_top=tariff.vat_on_top)
         rate = lower
+
+
+def _reduced(rate: int, discount: DiscountFacts) -> int:
+    if discount.percent_bp is not None:
+        return rate - rounded(Fraction(rate * discount.percent_bp, 10_000))
+    assert discount.amount_minor is not None
+    return max(0, rate - discount.amount_minor)
+
+
+def _fee_left(service: ServiceFacts, day: date) -> int:
+    rate = service.days[day][0].fee_on(day)
+    for discount in _discounts(service, day):
+        rate = _reduced(rate, discount)
+    return rate
 
 
 def _share(fee: int, month: date, first: date, last: date) -> int:

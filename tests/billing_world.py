@@ -21,6 +21,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from activities import opt_outs
 from activities.billing_opening import progress_of, register_billing_run
 from activities.billing_steps import BillingActivities
 from activities.failures import FailureBoundary
@@ -129,7 +130,7 @@ class Month:
     def opt_out(self, account: Account) -> None:
         """The subscriber wants no SMS."""
         with self.database.transaction() as session:
-            session.get_one(Subscriber, account.subscriber_id).sms_opt_out_at = datetime.now(UTC)
+            opt_outs.remember(session, session.get_one(Subscriber, account.subscriber_id).phone, at=datetime.now(UTC))
 
     def pay(self, account: Account, amount_minor: int) -> None:
         """The subscriber pays."""

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from activities import final_billing, invoicing, service_terms, services
+from activities.outage_credits import credit_part
 from models.contracts.catalogue import Charging, VatMode
+from models.contracts.outage import CreditRule, OutageKind
 from models.contracts.processes import ProcessKind, ProcessStatus
 from models.contracts.refusals import Refusal
 from models.contracts.services import NewCharge, NewDiscount
 from models.tables.billing import CreditNote, Invoice, InvoiceLine, Recalculation, RecalculationLine
+from models.tables.outages import Outage, OutageAffected
 from models.tables.people import Account
 from models.tables.processes import Process
-from models.tables.subscriptions import Subscription
+from models.tables.subscriptions import Charge, Subscription
 from tests import factories
 from tests.billing_histories import LONG_AGO, bill, next_month, priced_tariff
 from tests.billing_oracle import (
@@ -26,6 +30,8 @@ from tests.billing_oracle import (
     ServiceFacts,
     Sums,
     TariffFacts,
+    credits_of,
+    hours_beyond,
     lines_of,
     once_lines,
 )
@@ -67,6 +73,10 @@ class Story:
     suspended: bool = False
     changed: list[tuple[UUID, UUID, date]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    away: set[int] = field(default_factory=set)
+    """Hours without service."""
+    credited: set[int] = field(default_factory=set)
+    """Those of them that outages gave something back for."""
     bank_id: UUID = field(default_factory=lambda: UUID(int=0))
 
     @classmethod
@@ -182,6 +192,53 @@ class Story:
             ChargeFacts(row.id, once, row.amount_minor, self.today, until or date.max, on_top)
         )  # fmt: skip
 
+    def outage(self, how: int, much: int) -> None:
+        """An outage of some hours has ended, and is credited twice."""
+        start = datetime.combine(self.today, time(), UTC) - timedelta(hours=how)
+        ended = start + timedelta(hours=1 + much % 60)
+        process_id = factories.process(self.session, kind=ProcessKind.OUTAGE, account=self.account).id
+        self.session.add(
+            Outage(
+                process_id=process_id, kind=OutageKind.EMERGENCY, reason="обрыв", starts_at=start, ends_at=ended,
+                registered_at=start, ended_at=ended,
+            )
+        )  # fmt: skip
+        self.session.flush()
+        self.session.add(
+            OutageAffected(
+                outage_id=process_id, position=1, subscription_id=self.facts.id, account_id=self.account.id,
+                subscriber_id=self.account.subscriber_id,
+            )
+        )  # fmt: skip
+        self.session.flush()
+        for _ in range(2):
+            credit_part(
+                self.session, process_id, after=0, size=10, at=ended, rule=CreditRule(), zone=ZoneInfo("UTC")
+            )  # fmt: skip
+        self.away |= set(range(int(start.timestamp()) // 3600, int(ended.timestamp()) // 3600))
+        hours = hours_beyond(self.away, 1) - self.credited
+        self.credited |= hours
+        self._give_back(process_id, hours)
+
+    def _give_back(self, outage_id: UUID, hours: set[int]) -> None:
+        """What was given back is what the oracle says, and from now on a fact."""
+        given: dict[date, int] = {}
+        for charge in self.facts.charges:
+            if charge.amount_minor < 0:
+                month = charge.since.replace(day=1)
+                given[month] = given.get(month, 0) - charge.amount_minor
+        wanted = credits_of(self.facts, hours, self.rules, until=self.ending_on, given=given)
+        rows = self.session.scalars(
+            select(Charge).where(Charge.outage_id == outage_id).order_by(func.lower(Charge.during))
+        ).all()
+        assert [
+            (row.during.lower, -row.amount_minor, row.vat_mode is VatMode.ON_TOP) for row in rows
+        ] == [(one.since, one.amount_minor, one.vat_on_top) for one in wanted]  # fmt: skip
+        self.facts.charges += [
+            ChargeFacts(row.id, True, row.amount_minor, one.since, one.since + DAY, one.vat_on_top)
+            for row, one in zip(rows, wanted, strict=True)
+        ]
+
     def disconnect(self, how: int, much: int) -> None:
         """A final invoice; or with one out, the end itself."""
         if self.disconnection is None:
@@ -216,7 +273,9 @@ class Story:
         # What was to be charged once on a day that never came is charged only where it stood on a bill before.
         billed = {line.charge_id for line in billed_lines(self.session, self.facts.id)}
         self.facts.charges = [
-            charge for charge in self.facts.charges if not charge.once or charge.since < ended_on or charge.id in billed
+            charge
+            for charge in self.facts.charges
+            if not charge.once or charge.since < ended_on or (charge.amount_minor > 0 and charge.id in billed)
         ]
         self.ended, self.disconnection, self.ending_on = True, None, None
 

@@ -25,7 +25,7 @@ from tests.service_stories import (
 
 ACTS = (
     "change_tariff", "change_tariff", "undo_tariff_change", "freeze", "unfreeze", "suspend", "resume", "add_discount",
-    "add_charge", "disconnect", "disconnect", "give_up", "end", "pay",
+    "add_charge", "outage", "outage", "disconnect", "disconnect", "give_up", "end", "pay",
 )  # fmt: skip
 STARTS = [date(2023, 12, 1), date(2025, 11, 1), date(2026, 6, 1)]
 """So that the months hold a leap day, a change of the VAT rate, and 31 days side by side."""
@@ -68,6 +68,8 @@ def test_what_was_billed_is_what_the_days_cost(
         policy = BillingPolicy(charge_suspended=suspended, charge_frozen=frozen).model_dump(mode="json")
         factories.policy(session, policy, code="billing", version=10**6)
         account = factories.customer(session, opened_on=start).account
+        # Something to be credited, whatever of the fees is taken back after an outage was credited.
+        factories.connection_invoice(session, account, 10**8, issued_on=start)
         tariffs = tariffs_of(session, start)
         told = [
             Story.begin(

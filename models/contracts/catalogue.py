@@ -51,6 +51,8 @@ class ChargeKind(StrEnum):
     """The rent of equipment: so much a month, while it lasts."""
     ONE_OFF = "one_off"
     """Once, on a day."""
+    CREDIT = "credit"
+    """Given back once, for an outage on that day; nobody enters it by hand."""
 
 
 class SubscriptionStatus(StrEnum):

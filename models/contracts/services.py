@@ -73,6 +73,12 @@ class NewCharge(_Range):
     vat_mode: VatMode = VatMode.INCLUDED
 
     @model_validator(mode="after")
+    def _is_entered_by_hand(self) -> Self:
+        if self.kind is ChargeKind.CREDIT:
+            raise ValueError("a credit comes of an outage by itself: give a discount, or credit an invoice")
+        return self
+
+    @model_validator(mode="after")
     def _once_has_no_end(self) -> Self:
         if self.kind is ChargeKind.ONE_OFF and self.until_on is not None:
             raise ValueError("a one-off charge has a day and no end: leave out until")
@@ -87,10 +93,15 @@ class ChargeView(BaseModel):
     kind: ChargeKind
     description: str
     amount: Money
+    """Less than nothing for a credit."""
     vat_mode: VatMode
     from_on: date = Field(alias="from")
     until_on: date | None = Field(alias="until")
     created_by: str
+    outage_id: UUID | None
+    """The outage that a credit is for."""
+    formula: str | None
+    """How a credit was reckoned."""
 
 
 class Freeze(_Range):

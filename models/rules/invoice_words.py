@@ -33,10 +33,13 @@ _BEGINNINGS: Final = {
     "Невозвращённое оборудование: ": ("Қайтарылмаған жабдық: ", "Equipment not returned: "),
     "Перерасчёт, ": ("Қайта есептеу, ", "Recalculation, "),
     "Скидка «": ("Жеңілдік «", "Discount «"),
+    "Возврат за перерыв связи, ": ("Байланыс үзілісі үшін қайтарым, ", "Credit for an outage, "),
     "выставлено ранее: ": ("бұрын шот берілген: ", "invoiced before: "),
 }
 _MONTH: Final = re.compile(rf", ({'|'.join(MONTHS)}) (\d{{4}}(?: \([\d–]+\))?)$")
 _DAYS: Final = re.compile(r"(?<=\d) дней$")
+_MINUTES: Final = re.compile(r"(?<=\d) минут(?:(, не больше )(?=[\d\u00a0,]+\u00a0₸$)|$)")
+_MINUTES_WORDS: Final = ((" минут", ", ең көбі "), (" minutes", ", at most "))
 _RESIDUAL: Final = {
     " мес. службы": (" ай қызмет мерзімі", " months of use"),
     ", наименьшая стоимость": (", ең төменгі құны", ", the least that is left"),
@@ -64,6 +67,8 @@ def in_language(text: str, language: str) -> str:
             break
     text = _MONTH.sub(lambda found: f", {MONTHS[found[1]][index]} {found[2]}", text)
     text = _DAYS.sub((" күн", " days")[index], text)
+    minutes, at_most = _MINUTES_WORDS[index]
+    text = _MINUTES.sub(lambda found: minutes + (at_most if found[1] else ""), text)
     for words, translated in _RESIDUAL.items():
         text = text.replace(words, translated[index])
     return _VAT.sub(lambda found: _VAT_WORDS[found[1]][index], text)

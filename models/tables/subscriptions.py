@@ -16,7 +16,7 @@ class Subscription(HasId, Base):
 
     __tablename__ = "subscription"
     account_id: Mapped[UUID] = mapped_column(ForeignKey("account.id"), index=True)
-    premises_id: Mapped[UUID] = mapped_column(ForeignKey("premises.id"))
+    premises_id: Mapped[UUID] = mapped_column(ForeignKey("premises.id"), index=True)
     tariff_id: Mapped[UUID] = mapped_column(ForeignKey("tariff.id"))
     status: Mapped[SubscriptionStatus] = mapped_column(words(SubscriptionStatus))
     active_from: Mapped[date | None]
@@ -59,7 +59,10 @@ class ServicePeriod(HasId, Base):
 
 
 class Charge(HasId, Base):
-    """What a service costs beside its tariff: rent of equipment, another recurring sum, or something once."""
+    """What a service costs beside its tariff: rent of equipment, another recurring sum, or something once.
+
+    What an outage gives back is one too: less than nothing, once.
+    """
 
     __tablename__ = "charge"
     subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscription.id"), index=True)
@@ -68,14 +71,27 @@ class Charge(HasId, Base):
     amount_minor: Mapped[int]
     """A month's sum, or the sum of the one time."""
     during: Mapped[Range[date]] = mapped_column(DATERANGE)
-    """For a one-off charge its day alone."""
+    """For a one-off charge or a credit its day alone."""
     vat_mode: Mapped[VatMode] = mapped_column(words(VatMode), server_default="included")
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    outage_id: Mapped[UUID | None] = mapped_column(ForeignKey("process.id"))
+    """The outage that a credit is for."""
+    formula: Mapped[str | None]
+    """How a credit was reckoned, as its line says it; of other charges the line's formula follows from the sum."""
     __table_args__ = (
-        CheckConstraint("amount_minor > 0", name="amount_positive"),
+        CheckConstraint(
+            "amount_minor <> 0 AND (amount_minor < 0) = (kind = 'credit')", name="only_a_credit_gives_back"
+        ),
+        CheckConstraint(
+            "(outage_id IS NOT NULL) = (kind = 'credit') AND (formula IS NOT NULL) = (kind = 'credit')",
+            name="a_credit_is_for_an_outage",
+        ),
         CheckConstraint("NOT isempty(during) AND NOT lower_inf(during)", name="has_a_beginning"),
-        CheckConstraint("kind <> 'one_off' OR upper(during) = lower(during) + 1", name="once_is_one_day"),
+        CheckConstraint(
+            "kind NOT IN ('one_off', 'credit') OR upper(during) = lower(during) + 1", name="once_is_one_day"
+        ),
+        Index("ix_charge_credit", "subscription_id", postgresql_where="kind = 'credit'"),
     )
 
 
