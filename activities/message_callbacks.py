@@ -1,18 +1,17 @@
-"""What the SMS provider and the subscribers answer: statuses of messages, and STOP or START."""
+"""What the SMS provider answers: where each message stands."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from activities.message_log import record_failure, set_opt_out
+from activities.message_log import record_failure
 from activities.outbox import wake_workflow
 from models.contracts.engine import MESSAGE_DELIVERY, MESSAGE_DELIVERY_ID, MESSAGES_QUEUED, MESSAGING_QUEUE
 from models.contracts.messaging import MessageStatus
 from models.rules.sms_failures import listed_class
-from models.rules.sms_keywords import Keyword, keyword_of
 from models.tables.messages import Message
 
 _STATUSES = {
@@ -49,16 +48,6 @@ class StatusReport:
     attempt: int | None = None
 
 
-@dataclass(frozen=True)
-class InboundSms:
-    """An SMS from outside."""
-
-    sender: str = field(repr=False)
-    body: str = field(repr=False)
-    opt_out_type: str = ""
-    """Twilio's own reading of the text, where it manages the opt-outs."""
-
-
 def record_status(session: Session, report: StatusReport, *, at: datetime) -> MessageStatus | None:
     """Take over a status that is news; None where the message is unknown or already further on."""
     status = _STATUSES.get(report.status)
@@ -78,14 +67,6 @@ def record_status(session: Session, report: StatusReport, *, at: datetime) -> Me
     return message.status
 
 
-def record_inbound(session: Session, sms: InboundSms, *, at: datetime) -> Keyword | None:
-    """Remember STOP or START for all subscribers who have the sender's number; None for any other text."""
-    keyword = keyword_of(sms.opt_out_type) or keyword_of(sms.body)
-    if keyword is not None:
-        set_opt_out(session, sms.sender, at=at if keyword is Keyword.STOP else None)
-    return keyword
-
-
 def wake_delivery(session: Session) -> None:
     """Let the delivery look at the queue once this transaction is committed."""
     wake_workflow(
@@ -101,14 +82,10 @@ def _reported(session: Session, report: StatusReport) -> Message | None:
     by_sid = session.scalar(select(Message).where(Message.provider_sid == report.sid).with_for_update())
     if by_sid is not None or report.message_id is None:
         return by_sid
-    # The callback overtook the answer to our call, or the answer was lost: the address says which message it is.
-    return session.scalar(
-        select(Message)
-        .where(
-            Message.id == report.message_id,
-            Message.attempts == report.attempt,
-            Message.provider_sid.is_(None),
-            Message.status.in_((MessageStatus.SENDING, MessageStatus.UNKNOWN)),
-        )
-        .with_for_update()
-    )
+    # The callback overtook the answer to our call, or the answer was lost: the address says which message it is. How it
+    # stands is looked at once it is locked: while that was waited for, the answer may have been written down.
+    message = session.scalar(select(Message).where(Message.id == report.message_id).with_for_update())
+    if message is None or message.attempts != report.attempt:
+        return None
+    is_open = message.provider_sid is None and message.status in {MessageStatus.SENDING, MessageStatus.UNKNOWN}
+    return message if is_open or message.provider_sid == report.sid else None

@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, cast, select, text
+from sqlalchemy import ARRAY, Uuid, any_, cast, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from activities import message_log
 from activities.message_callbacks import wake_delivery
-from models.contracts.messaging import MessageStatus, Urgency
+from activities.opt_outs import OPTED_OUT_REASON
+from models.contracts.messaging import DeliveryFigures, MessageStatus, Urgency
 from models.contracts.people import Language
 from models.contracts.refusals import not_found
 from models.rules.sms_segments import segment_count
 from models.rules.sms_texts import Template, sms_text
-from models.tables.messages import Message
+from models.tables.messages import Message, MessageRecall
 from models.tables.people import Staff, Subscriber
 
 NO_PHONE_REASON = "no_phone"
@@ -36,6 +36,7 @@ _INSERT_NOTICES = text("""
     ON CONFLICT (key) DO NOTHING
     RETURNING error_code
 """)
+_UNDER_WAY = (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN)
 _COLUMNS = ("key", "subscriber_id", "invoice_id", "withdrawn", "recipient", "language", "body", "segments")
 
 
@@ -138,11 +139,18 @@ def _queue(
 
 
 def queue_notices(
-    session: Session, notices: Sequence[Notice], *, template: Template, process_id: UUID | None, at: datetime
+    session: Session,
+    notices: Sequence[Notice],
+    *,
+    template: Template,
+    process_id: UUID | None,
+    at: datetime,
+    urgency: Urgency = Urgency.NOTICE,
 ) -> int:
-    """Ask for many notifications to subscribers at once, by the same rules; answers how many of them are new.
+    """Ask for many SMS to subscribers at once, by the same rules; answers how many of them are new.
 
-    The delivery is woken once for all of them.
+    Each is written in its recipient's language. They are one INSERT, also by the thousand, and the delivery is woken
+    once for all of them.
 
     Raises:
         Refusal: there is no such subscriber.
@@ -151,25 +159,76 @@ def queue_notices(
     if not notices:
         return 0
     recipients = _subscribers(session, [notice.subscriber_id for notice in notices])
+    texts = _Texts(template)
     rows = []
     for notice in notices:
         recipient = recipients.get(notice.subscriber_id)
         if recipient is None:
             raise _subscriber_unknown()
-        written = _written(recipient, template, notice.facts)
-        rows.append(
-            (notice.key, notice.subscriber_id, notice.unless_paid_invoice_id, recipient.withdrawn, *written.values())
-        )
+        rows.append((
+            notice.key, notice.subscriber_id, notice.unless_paid_invoice_id, recipient.withdrawn, recipient.phone,
+            recipient.language.value, *texts.of(recipient.language, notice.facts),
+        ))  # fmt: skip
     columns = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
-    constants = {"process_id": process_id, "template": template.value, "urgency": Urgency.NOTICE.value, "at": at}
+    constants = {"process_id": process_id, "template": template.value, "urgency": urgency.value, "at": at}
     withdrawn = session.scalars(_INSERT_NOTICES, columns | constants).all()
     if None in withdrawn:
         wake_delivery(session)
     return len(withdrawn)
 
 
-def _written(recipient: _Recipient, template: Template, facts: Mapping[str, str]) -> dict[str, Any]:
-    return _addressed(recipient, sms_text(template, recipient.language, facts))
+def withdraw_unsent(session: Session, process_id: UUID, *, at: datetime, reason: str, key_prefix: str = "") -> int:
+    """Withdraw what a process has queued and nobody has begun to send; answers how many there were.
+
+    What was claimed for sending goes: see `activities.messaging`. It is not tried again where that fails, or where the
+    handset can't be reached. `reason` is a word of ours that the message keeps. With `key_prefix` it is only those
+    whose key begins so.
+    """
+    session.execute(
+        insert(MessageRecall).values(process_id=process_id, key_prefix=key_prefix, reason=reason, recalled_at=at)
+    )
+    chosen = [Message.process_id == process_id, Message.status == MessageStatus.QUEUED]
+    if key_prefix:
+        chosen.append(Message.key.startswith(key_prefix, autoescape=True))
+    withdrawn = session.scalars(
+        update(Message)
+        .where(*chosen)
+        .values(status=MessageStatus.WITHDRAWN, error_code=reason, settled_at=at)
+        .returning(Message.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(withdrawn.all())
+
+
+def delivery_figures(session: Session, process_id: UUID, *, key_prefix: str = "") -> DeliveryFigures:
+    """What became of the SMS that a process has queued; with `key_prefix`, of those whose key begins so."""
+    counted = select(Message.status, func.count()).where(Message.process_id == process_id).group_by(Message.status)
+    if key_prefix:
+        counted = counted.where(Message.key.startswith(key_prefix, autoescape=True))
+    count = dict(session.execute(counted).all())
+    return DeliveryFigures(
+        queued=sum(count.get(status, 0) for status in _UNDER_WAY),
+        sent=count.get(MessageStatus.SENT, 0),
+        delivered=count.get(MessageStatus.DELIVERED, 0),
+        failed=count.get(MessageStatus.FAILED, 0) + count.get(MessageStatus.UNDELIVERED, 0),
+        withdrawn=count.get(MessageStatus.WITHDRAWN, 0),
+    )
+
+
+class _Texts:
+    """The texts of one template: thousands who are told the same in the same language share one."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._known: dict[tuple[Language, tuple[tuple[str, str], ...]], tuple[str, int]] = {}
+
+    def of(self, language: Language, facts: Mapping[str, str]) -> tuple[str, int]:
+        """The text and how many segments it takes."""
+        told = (language, tuple(facts.items()))
+        if told not in self._known:
+            body = sms_text(self._template, language, facts)
+            self._known[told] = (body, segment_count(body))
+        return self._known[told]
 
 
 def _addressed(recipient: _Recipient, body: str) -> dict[str, Any]:
@@ -196,9 +255,7 @@ def _subscribers(session: Session, ids: Sequence[UUID]) -> dict[UUID, _Recipient
         )
     )
     return {
-        row.id: _Recipient(
-            row.phone, row.language, None if row.sms_opt_out_at is None else message_log.OPTED_OUT_REASON
-        )
+        row.id: _Recipient(row.phone, row.language, None if row.sms_opt_out_at is None else OPTED_OUT_REASON)
         for row in rows
     }
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -13,7 +13,8 @@ from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator
 
 from activities.gateways.twilio_sms import STATUS_PATH
-from activities.message_callbacks import InboundSms, StatusReport, record_inbound, record_status
+from activities.inbound import IncomingSms, take
+from activities.message_callbacks import StatusReport, record_status
 from api.context import Ctx
 from api.problems import PROBLEMS
 from models.contracts.refusals import forbidden, not_found
@@ -135,11 +136,19 @@ def _reference(query: Mapping[str, str]) -> tuple[UUID | None, int | None]:
     openapi_extra=_form_schema(From="the sender's number", Body="the text", MessageSid="Twilio's id of the message"),
 )
 def take_inbound(form: SignedForm, ctx: Ctx) -> Response:
-    """An SMS from outside. STOP and START are remembered for the sender's number; it is never answered."""
+    """An SMS from outside.
+
+    STOP and START are remembered for the sender's number. Any other text becomes a request, answers what an open one
+    asked, or reopens one that was solved lately. Sent again with the same MessageSid it changes nothing. It is answered
+    by an SMS of its own, if at all. What does not come from a number, such as a bank's name, is acknowledged and left.
+    """
     sender = form.value("From", _PHONE)
-    if sender is not None:
-        sms = InboundSms(sender, form.get("Body", ""), form.get("OptOutType", ""))
+    # One without an id can't be known again, but is lost for nobody.
+    sid = form.value("MessageSid", _SID) or f"XX{uuid4().hex}"
+    if sender is None:
+        _log.info("sms_ignored", sid=sid)
+    else:
+        sms = IncomingSms(sid, sender, form.get("Body", ""), form.get("OptOutType", ""))
         with ctx.database.transaction() as session:
-            keyword = record_inbound(session, sms, at=datetime.now(UTC))
-        _log.info("sms_received", sid=form.value("MessageSid", _SID), keyword=keyword)
+            take(session, sms, at=datetime.now(UTC))
     return Response(_NO_ANSWER, media_type="application/xml")

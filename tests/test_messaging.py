@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from temporalio.exceptions import CancelledError
 from temporalio.testing import ActivityEnvironment
 
+from activities import opt_outs
 from activities.gateways.sms import NotSent, OutgoingSms, SendOutcome
 from activities.message_queue import queue_message
 from models.contracts.messaging import MessageStatus, Urgency
@@ -67,9 +68,7 @@ def test_the_same_key_at_the_same_time_is_one_message(world: World) -> None:
 def test_whoever_opted_out_gets_nothing_not_even_an_emergency(world: World) -> None:
     subscriber = world.subscriber()
     with world.database.transaction() as session:
-        row = session.get(Subscriber, subscriber.id)
-        assert row is not None
-        row.sms_opt_out_at = world.clock.now
+        opt_outs.remember(session, subscriber.phone, at=world.clock.now)
     message = world.row(world.queue(subscriber, urgency=Urgency.EMERGENCY))
     assert (message.status, message.error_code) == (MessageStatus.WITHDRAWN, "opted_out")
     assert message.settled_at is not None
@@ -218,9 +217,7 @@ def test_an_opt_out_after_queueing_withdraws(world: World) -> None:
     subscriber = world.subscriber()
     message_id = world.queue(subscriber)
     with world.database.transaction() as session:
-        row = session.get(Subscriber, subscriber.id)
-        assert row is not None
-        row.sms_opt_out_at = world.clock.now
+        opt_outs.remember(session, subscriber.phone, at=world.clock.now)
     assert world.batch().withdrawn == 1
     assert world.row(message_id).error_code == "opted_out"
     assert world.gateway.calls == []

@@ -310,45 +310,6 @@ def test_without_twilio_there_are_no_webhooks(world: World) -> None:
         assert (answer.status_code, answer.json()["type"]) == (404, "webhook_unknown")
 
 
-# Inbound.
-
-
-def test_stop_and_start_hold_for_everybody_with_that_number(world: World, client: ApiClient) -> None:
-    phone = factories.new_phone()
-    one, other, stranger = world.subscriber(phone=phone), world.subscriber(phone=phone), world.subscriber()
-    for text in ("СТОП", "stop", "ТОҚТА"):
-        answer = post(client, INBOUND, {"From": phone, "To": SENDER, "Body": text, "MessageSid": "SM1"})
-        assert answer.status_code == 200
-        assert answer.headers["content-type"] == "application/xml"
-        assert answer.text == '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-    assert world.opted_out_at(one) is not None
-    assert world.opted_out_at(one) == world.opted_out_at(other)
-    assert world.opted_out_at(stranger) is None
-    post(client, INBOUND, {"From": phone, "Body": "Старт"})
-    assert (world.opted_out_at(one), world.opted_out_at(other)) == (None, None)
-
-
-def test_the_first_stop_keeps_its_time(world: World, client: ApiClient) -> None:
-    subscriber = world.subscriber()
-    post(client, INBOUND, {"From": subscriber.phone, "Body": "STOP"})
-    first = world.opted_out_at(subscriber)
-    post(client, INBOUND, {"From": subscriber.phone, "Body": "STOP"})
-    assert world.opted_out_at(subscriber) == first
-
-
-def test_twilios_own_reading_of_an_opt_out_is_believed(world: World, client: ApiClient) -> None:
-    subscriber = world.subscriber()
-    post(client, INBOUND, {"From": subscriber.phone, "Body": "Не пишите мне", "OptOutType": "STOP"})
-    assert world.opted_out_at(subscriber) is not None
-
-
-def test_any_other_text_is_acknowledged_and_changes_nothing(world: World, client: ApiClient) -> None:
-    subscriber = world.subscriber()
-    answer = post(client, INBOUND, {"From": subscriber.phone, "Body": "Не работает интернет, стоп"})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/xml")
-    assert world.opted_out_at(subscriber) is None
-
-
 # The list.
 
 

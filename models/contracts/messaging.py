@@ -51,3 +51,17 @@ class MessageView(BaseModel):
     not_before: datetime
     created_at: datetime
     settled_at: datetime | None
+
+
+class DeliveryFigures(BaseModel):
+    """How many of a process's SMS stand where. Each is counted once."""
+
+    queued: int = 0
+    """Still to be sent, or at it: the provider may have them, and is asked."""
+    sent: int = 0
+    """The provider has them; whether they arrived is not known yet."""
+    delivered: int = 0
+    failed: int = 0
+    """Given up by us, or reported as undelivered."""
+    withdrawn: int = 0
+    """Their reason was gone before they went, or the number takes none."""

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.money import Money
 from models.rules.iin import checked_iin
-from models.rules.phone import normalised_phone
+from models.rules.phone import any_phone, normalised_phone
 
 
 class Role(StrEnum):
@@ -44,6 +44,8 @@ class Segment(StrEnum):
 
 Iin = Annotated[str, AfterValidator(checked_iin)]
 Phone = Annotated[str, AfterValidator(normalised_phone)]
+AnyPhone = Annotated[str, AfterValidator(any_phone)]
+"""A mobile number of Kazakhstan, written in any usual way, or any other in E.164."""
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200)]
 
 

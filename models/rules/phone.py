@@ -1,6 +1,10 @@
 """Phone numbers in E.164; a mobile number of Kazakhstan is what an SMS can reach here."""
 
+import re
+
 import phonenumbers
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def normalised_phone(text: str) -> str:
@@ -23,3 +27,17 @@ def normalised_phone(text: str) -> str:
     }:
         raise ValueError("SMS reach mobile numbers only: ask the subscriber for one")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def any_phone(text: str) -> str:
+    """The number of somebody who may be anywhere: as `normalised_phone`, or any number that is written in E.164.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return normalised_phone(text)
+    except ValueError:
+        if _E164.fullmatch(text):
+            return text
+        raise

@@ -4,12 +4,13 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Sequence, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Sequence, func, select, text
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from models.contracts.people import Language, Role, Segment
 from models.rules.allocation import AllocationRule
 from models.tables.base import Base, HasId, words
+from models.tables.opt_outs import PhoneOptOut
 
 account_no_sequence = Sequence("account_no_seq", metadata=Base.metadata, start=100001)
 
@@ -42,11 +43,10 @@ class Subscriber(HasId, Base):
     __tablename__ = "subscriber"
     iin: Mapped[str] = mapped_column(unique=True)
     full_name: Mapped[str]
-    phone: Mapped[str]
+    phone: Mapped[str] = mapped_column()
     language: Mapped[Language] = mapped_column(words(Language))
     segment: Mapped[Segment] = mapped_column(words(Segment), server_default="individual")
     premises_id: Mapped[UUID | None] = mapped_column(ForeignKey("premises.id"))
-    sms_opt_out_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = (
         CheckConstraint("iin ~ '^[0-9]{12}$'", name="iin_is_twelve_digits"),
@@ -59,6 +59,13 @@ class Subscriber(HasId, Base):
             postgresql_ops={"full_name": "gin_trgm_ops"},
         ),
     )
+    sms_opt_out_at: Mapped[datetime | None] = column_property(
+        select(PhoneOptOut.opted_out_at)
+        .where(PhoneOptOut.phone == phone)
+        .correlate_except(PhoneOptOut)
+        .scalar_subquery()
+    )
+    """Read only: it is the number that wants no SMS, see `activities.opt_outs`."""
 
 
 class Account(HasId, Base):
