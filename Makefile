@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST_WORKERS ?= 3
 
-.PHONY: run demo test check bench-connection bench-billing bench-bank bench-dunning clean
+.PHONY: run demo test check bench-connection bench-billing bench-bank bench-dunning bench-outage clean
 
 run: $(VENV)/local.stamp
 	@$(BIN)/abonent run
@@ -34,6 +34,9 @@ bench-bank: $(VENV)/local.stamp
 
 bench-dunning: $(VENV)/local.stamp
 	@$(BIN)/python benchmarks/dunning.py
+
+bench-outage: $(VENV)/local.stamp
+	@$(BIN)/python benchmarks/outage.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
