@@ -1,6 +1,9 @@
 """Policies: a process pins the newest version at its start."""
 
-from sqlalchemy import func, select
+from typing import Final
+
+from pydantic import BaseModel
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from models.contracts.billing_run import BillingPolicy
@@ -15,6 +18,24 @@ def newest(session: Session, code: str) -> Policy | None:
         .order_by(Policy.version.desc())
         .limit(1)
     )
+
+
+FIRST_VERSION_BY: Final = "first-version"
+
+
+def newest_or_first(session: Session, code: str, first: type[BaseModel]) -> Policy:
+    """As `newest`; where the operator has set none, the first version is made of the defaults, to be pinned."""
+    policy = newest(session, code)
+    if policy is not None:
+        return policy
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:code, 2))"), {"code": code})
+    policy = session.scalar(select(Policy).where(Policy.code == code).order_by(Policy.version.desc()).limit(1))
+    if policy is None:
+        body = first().model_dump(mode="json")
+        policy = Policy(code=code, version=1, body=body, created_by=FIRST_VERSION_BY)
+        session.add(policy)
+        session.flush()
+    return policy
 
 
 def billing_policy(session: Session) -> BillingPolicy:

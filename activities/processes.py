@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from activities.request_links import tell_followers
 from models.contracts.processes import PROCESS_ACTOR, ProcessStatus
 from models.contracts.refusals import not_found
 from models.contracts.steps import ClosingStep
@@ -115,12 +116,15 @@ def enter_stage(
 def close(
     session: Session, process_id: UUID, status: ProcessStatus, *, at: datetime, reason: str | None = None
 ) -> None:
-    """Say that the process has ended; the first end stands."""
-    session.execute(
+    """Say that the process has ended, and tell the requests that follow it; the first end stands."""
+    ended = session.execute(
         update(Process)
         .where(Process.id == process_id, Process.status == ProcessStatus.OPEN)
         .values(status=status, closed_at=at, close_reason=reason, waiting_for=None)
+        .returning(Process.id)
     )
+    if ended.first() is not None:
+        tell_followers(session, process_id)
 
 
 def workflow_id_of(session: Session, process_id: UUID) -> str:

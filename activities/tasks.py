@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import ColumnElement, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities.completion import Completion
+from activities.department_heads import head_of
 from activities.message_queue import queue_message
 from activities.outbox import remind_workflow
 from activities.processes import tell, workflow_id_of
@@ -38,7 +39,6 @@ from models.contracts.refusals import conflict, invalid, not_found
 from models.database import Database
 from models.rules.sms_texts import Template
 from models.rules.task_titles import TASK_TITLES
-from models.tables.people import Staff
 from models.tables.processes import Task, TaskSubmission, TimelineEntry
 from settings import Settings
 
@@ -66,6 +66,10 @@ DEPARTMENT: dict[TaskKind, Role] = {
     TaskKind.EXPLAIN_DIFFERENCE: Role.ACCOUNTING,
     TaskKind.RESOLVE_DIFFERENCES: Role.ACCOUNTING,
     TaskKind.SETTLE_BANK_DAY: Role.ACCOUNTING,
+    TaskKind.TRIAGE_REQUEST: Role.SUPPORT,
+    TaskKind.HANDLE_REQUEST: Role.SUPPORT,
+    TaskKind.REPAIR: Role.INSTALLER,
+    TaskKind.GIVE_OUTAGE_END: Role.DISPATCHER,
 }
 
 _OPEN = text("""
@@ -161,11 +165,16 @@ def is_repetition(task: Task, outcome: str, data: dict[str, Any]) -> bool:
     raise conflict("task_not_open", f"This task {said}: read it again before you go on.")
 
 
-def withdraw_forgotten(session: Session, process_id: UUID, *, kind: TaskKind | None = None, at: datetime) -> None:
+def withdraw_forgotten(
+    session: Session, process_id: UUID, *, kind: TaskKind | None = None, unless: ColumnElement[bool] | None = None,
+    at: datetime,
+) -> None:  # fmt: skip
     """Take back tasks that the process opened, forgot in a crash, and went on without: the world had changed."""
     forgotten = select(Task).where(Task.process_id == process_id, Task.status == TaskStatus.OPEN)
     if kind is not None:
         forgotten = forgotten.where(Task.kind == kind)
+    if unless is not None:
+        forgotten = forgotten.where(~unless)
     for task in session.scalars(forgotten.with_for_update()).all():
         _withdraw(session, task, at)
 
@@ -184,7 +193,7 @@ class TaskActivities:
         Opened before, it is that task: after a crash the process does not know that it has it, nor under which id.
         """
         key = f"task_opened:{order.kind}:{order.name or order.ordinal}"
-        department = DEPARTMENT[order.kind]
+        department = order.department or DEPARTMENT[order.kind]
         facts = {
             "department": department, "task": order.kind, "task_id": str(order.task_id),
             "due_at": order.due_at.isoformat(),
@@ -249,12 +258,7 @@ class TaskActivities:
             task.escalated_at = moment.at
             facts = {"department": task.department, "task": task.kind, "due_at": task.due_at.isoformat()}
             tell(session, task.process_id, "task_escalated", key=f"task_escalated:{task.id}", at=moment.at, facts=facts)
-            head = session.scalar(
-                select(Staff)
-                .where(Staff.role == task.department, Staff.is_head, Staff.active, Staff.phone.is_not(None))
-                .order_by(Staff.id)
-                .limit(1)
-            )
+            head = head_of(session, task.department)
             if head is not None:
                 queue_message(
                     session, key=f"task_escalated:{task.id}", template=Template.TASK_ESCALATED,

@@ -16,8 +16,10 @@ from api import (
     dunning,
     equipment,
     invoices,
+    local_sms,
     messages,
     openapi,
+    outages,
     payment_orders,
     policies,
     problems,
@@ -27,6 +29,8 @@ from api import (
     reference,
     registries,
     reports,
+    request_reports,
+    requests,
     subscribers,
     subscriptions,
     system,
@@ -68,10 +72,12 @@ def create_app(settings: Settings, database: Database, engine: Engine) -> FastAP
     for part in (
         subscribers, subscriptions, connections, disconnections, tariff_changes, processes, tasks, invoices,
         accounts, payment_orders, billing, billing_runs, reports, dunning, promises, messages, documents, policies,
-        reference, catalogue, equipment, banks, registries, reconciliation, bank_statements, transit_reports, webhooks,
-        system,
+        outages, request_reports, requests, reference, catalogue, equipment, banks, registries, reconciliation,
+        bank_statements, transit_reports, webhooks, system,
     ):  # fmt: skip
         app.include_router(part.router)
+    if settings.sms_gateway == "local":
+        app.include_router(local_sms.router)
     app.add_middleware(Observation)
     app.add_middleware(Limits, settings=settings)
     app.add_middleware(Faces)

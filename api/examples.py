@@ -34,6 +34,45 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "request_disconnection": {
         "moves away": {"subscription_id": _ID, "reason": "moves to another town", "requested_on": "2026-12-15"},
     },
+    "add_outage": {
+        "planned works": {
+            "kind": "planned",
+            "node_ids": [_ID],
+            "starts_at": "2026-12-01T01:00:00+05:00",
+            "ends_at": "2026-12-01T05:00:00+05:00",
+            "reason": "замена магистрального кабеля",
+        },
+        "an emergency, as of now": {"kind": "emergency", "node_ids": [_ID], "reason": "обрыв магистрального кабеля"},
+    },
+    "update_outage": {
+        "another time": {"starts_at": "2026-12-02T01:00:00+05:00", "ends_at": "2026-12-02T05:00:00+05:00"},
+        "it takes longer": {"ends_at": "2026-12-01T08:00:00+05:00"},
+        "it covers other nodes": {"node_ids": [_ID]},
+        "it is over": {"ended": True},
+        "it was over a while ago": {"ended_at": "2026-12-01T04:20:00+05:00"},
+    },
+    "take_request": {
+        "a subscriber calls": {
+            "subscriber_id": _ID,
+            "channel": "call",
+            "category": "no_internet",
+            "text": "Интернет пропал вечером, на терминале горит красная лампочка",
+        },
+        "somebody unknown wants to be connected": {
+            "phone": "+7 701 123 45 67",
+            "channel": "chat",
+            "category": "connection",
+            "text": "Сколько стоит подключение на улице Абая?",
+            "language": "kk",
+        },
+    },
+    "change_open_request": {
+        "more urgent": {"priority": "urgent"},
+        "another department's": {"owner": "accounting", "reason": "the question is about an invoice"},
+        "whose it is": {"subscriber_id": _ID},
+    },
+    "add_answer": {"what they say": {"text": "Да, лампочка горит красным"}},
+    "reopen_request_again": {"it does not work yet": {"text": "Через час снова пропал"}},
     "complete_task": {
         "a delivery came in": {
             "outcome": "delivered",
@@ -53,10 +92,20 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             "outcome": "dismantled",
             "data": {"equipment": [{"serial": "HWTC0A1B2C3D", "condition": "tested_ok"}]},
         },
+        "a request is solved": {"outcome": "solved", "data": {"solution": "Порт перезапущен, скорость восстановлена"}},
+        "the subscriber is asked": {"outcome": "ask", "data": {"question": "Горит ли красная лампочка?"}},
+        "a crew goes there": {
+            "outcome": "start",
+            "data": {"start": {"kind": "crew_visit", "what_to_do": "заменить кабель в квартире"}},
+        },
         "the act is signed": {"outcome": "signed", "data": {"signed_by": "subscriber"}},
         "the money is paid back": {"outcome": "refunded", "data": {"payment_order": "1024"}},
     },
     "cancel_process": {"the subscriber changed their mind": {"reason": "changed their mind"}},
+    "send_in_sms": {
+        "a fault": {"sender": "+77011234567", "body": "Нет интернета"},
+        "no SMS any more": {"sender": "+77011234567", "body": "СТОП"},
+    },
     "reschedule_visit": {"another crew or time": _CREW},
     "register_subscriber": {"a person": {**_PERSON, "language": "ru", "premises_id": _ID}},
     "change_subscriber": {"another number": {"phone": "+7 702 123 45 67"}},

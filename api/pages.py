@@ -1,6 +1,6 @@
 """Lists: `{"items": […], "next_cursor": …}`, a page at a time, ordered by id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -36,10 +36,25 @@ def page_of(
     newest_first: bool = False,
 ) -> Page[Item]:
     """One page of the rows of `statement`. Ids are UUIDv7, so their order is the order of creation."""
+    return page_of_all(
+        session, statement, key, query, lambda rows: [view(row) for row in rows], newest_first=newest_first
+    )
+
+
+def page_of_all(
+    session: Session,
+    statement: Select[Any],
+    key: InstrumentedAttribute[UUID],
+    query: PageQuery,
+    views: Callable[[Sequence[Any]], list[Item]],
+    *,
+    newest_first: bool = False,
+) -> Page[Item]:
+    """As `page_of`, where what is shown of the rows is found for all of them at once."""
     if query.cursor is not None:
         statement = statement.where(key < query.cursor if newest_first else key > query.cursor)
     statement = statement.order_by(key.desc() if newest_first else key).limit(query.limit + 1)
     rows = list(session.scalars(statement))
     shown = rows[: query.limit]
     more = len(rows) > query.limit
-    return Page(items=[view(row) for row in shown], next_cursor=str(getattr(shown[-1], key.key)) if more else None)
+    return Page(items=views(shown), next_cursor=str(getattr(shown[-1], key.key)) if more else None)

@@ -16,10 +16,13 @@ from models.contracts.clarification import ClarificationPolicy
 from models.contracts.connection import ConnectionPolicy
 from models.contracts.disconnection import DisconnectionPolicy
 from models.contracts.dunning_policy import DunningPolicy
+from models.contracts.inbound import INBOUND_POLICY, InboundPolicy
+from models.contracts.outage import OutagePolicy
 from models.contracts.people import Role
 from models.contracts.processes import ProcessKind
 from models.contracts.reconciliation_process import ReconciliationPolicy
 from models.contracts.refusals import invalid, not_found
+from models.contracts.request_policy import RequestPolicy
 from models.contracts.tariff_change import TariffChangePolicy
 from models.tables.catalogue import Policy
 
@@ -31,8 +34,11 @@ POLICIES: dict[str, type[BaseModel]] = {
     ProcessKind.TARIFF_CHANGE: TariffChangePolicy,
     ProcessKind.CLARIFICATION: ClarificationPolicy,
     ProcessKind.DUNNING: DunningPolicy,
+    ProcessKind.OUTAGE: OutagePolicy,
     ProcessKind.RECONCILIATION: ReconciliationPolicy,
+    ProcessKind.REQUEST: RequestPolicy,
     "billing": BillingPolicy,
+    INBOUND_POLICY: InboundPolicy,
 }
 
 

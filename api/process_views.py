@@ -14,6 +14,7 @@ from models.contracts.connection import ConnectionStage
 from models.contracts.disconnection import DisconnectionStage
 from models.contracts.dunning_words import DunningStage
 from models.contracts.forms import FORMS
+from models.contracts.outage import OutageStage
 from models.contracts.people import Language
 from models.contracts.processes import (
     ProcessKind,
@@ -27,6 +28,7 @@ from models.contracts.processes import (
     TimelineView,
 )
 from models.contracts.reconciliation_process import ReconciliationStage
+from models.contracts.request_words import RequestStage
 from models.contracts.tariff_change import TariffChangeStage
 from models.rules.sentences import DEPARTMENTS, sentence
 from models.rules.task_titles import TASK_TITLES
@@ -41,8 +43,10 @@ STAGES: dict[ProcessKind, Sequence[str]] = {
     ProcessKind.TARIFF_CHANGE: list(TariffChangeStage),
     ProcessKind.BILLING_RUN: list(BillingStage),
     ProcessKind.DUNNING: list(DunningStage),
+    ProcessKind.OUTAGE: list(OutageStage),
     ProcessKind.CLARIFICATION: list(ClarificationStage),
     ProcessKind.RECONCILIATION: list(ReconciliationStage),
+    ProcessKind.REQUEST: list(RequestStage),
 }
 
 
@@ -165,6 +169,7 @@ def timeline_views(
 _OTHERS: dict[str, dict[Language, str]] = {
     "process": {Language.EN: "The process", Language.RU: "Процесс", Language.KK: "Үдеріс"},
     "schedule": {Language.EN: "The schedule", Language.RU: "Расписание", Language.KK: "Кесте"},
+    "subscriber": {Language.EN: "The subscriber", Language.RU: "Абонент", Language.KK: "Абонент"},
     "temporal-ui": {
         Language.EN: "Somebody in the Temporal UI", Language.RU: "Пользователь Temporal UI",
         Language.KK: "Temporal UI пайдаланушысы",

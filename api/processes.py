@@ -32,13 +32,16 @@ from models.contracts.processes import (
     TimelineView,
 )
 from models.contracts.refusals import Refusal, conflict
+from models.contracts.request_words import RequestStage
 from models.contracts.tariff_change import TariffChangeStage
 from models.tables.processes import Process, TimelineEntry
 
 router = APIRouter(prefix="/v1/processes", tags=["processes"], responses=PROBLEMS)
 
 AnyStaff = Annotated[StaffCaller, Depends(staff())]
-VISITING = {ConnectionStage.INSTALLATION, DisconnectionStage.DISMANTLING, TariffChangeStage.REPLACEMENT}
+VISITING = {
+    ConnectionStage.INSTALLATION, DisconnectionStage.DISMANTLING, TariffChangeStage.REPLACEMENT, RequestStage.VISIT,
+}  # fmt: skip
 """The stages in which a visit is booked."""
 
 

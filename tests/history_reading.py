@@ -27,6 +27,7 @@ from tests.connection_paths import REASON
 from tests.connection_world import World
 from tests.dunning_world import World as DunningWorld
 from tests.histories import legible
+from tests.outage_process_world import World as OutageWorld
 from workers.registry import WORKFLOWS
 from workflows.engine import DATA_CONVERTER
 
@@ -104,7 +105,7 @@ def known_data(world: World) -> set[str]:
         return {subscriber.iin, subscriber.phone, subscriber.phone[2:], *(word for word in words if len(word) > 3)}
 
 
-def everything_the_engine_knows(world: World | DunningWorld) -> str:
+def everything_the_engine_knows(world: World | DunningWorld | OutageWorld) -> str:
     """The history and the description of a process, as somebody with access to the engine reads them."""
 
     async def read(handle: WorkflowHandle[Any, Any]) -> str:

@@ -16,20 +16,30 @@ from sqlalchemy import select
 import migrations
 from models.database import Database
 from models.tables.processes import Process, ProcessStage, Task
-from tests import connection_paths, disconnection_paths, dunning_paths, tariff_change_paths
+from tests import (
+    connection_paths,
+    disconnection_paths,
+    dunning_paths,
+    outage_paths,
+    request_paths,
+    tariff_change_paths,
+)
 from tests.conftest import NOT_DURABLE
 from tests.connection_world import World
 from tests.dunning_world import World as DunningWorld
 from tests.engines import TemporalServer
 from tests.histories import Recording
+from tests.outage_process_world import World as OutageWorld
 from tests.paths import Path
 from workers import seed
 from workers.local_servers import PostgreSQL
 
-PATHS: dict[str, Path[Any] | dunning_paths.Path] = {
+PATHS: dict[str, Path[Any] | dunning_paths.Path | outage_paths.Path] = {
     **connection_paths.PATHS,
     **{f"disconnection/{name}": path for name, path in disconnection_paths.PATHS.items()},
     **{f"dunning/{name}": path for name, path in dunning_paths.PATHS.items()},
+    **{f"outage/{name}": path for name, path in outage_paths.PATHS.items()},
+    **{f"request/{name}": path for name, path in request_paths.PATHS.items()},
     **{f"tariff_change/{name}": path for name, path in tariff_change_paths.PATHS.items()},
 }
 """Of all processes about a service, each by the name of its file; those of a connection stand at the top."""
@@ -63,7 +73,7 @@ def record(name: str, database: Database) -> Recording:
         server.stop()
 
 
-def recording_of(world: World | DunningWorld) -> Recording:
+def recording_of(world: World | DunningWorld | OutageWorld) -> Recording:
     """What is kept of a process that has ended."""
     with world.database.transaction() as session:
         stages = session.scalars(

@@ -272,6 +272,20 @@ def test_where_no_connection_is_made_nothing_was_processed() -> None:
         gateway.find(to=new_phone(), body=BODY, since=a_while_ago())
 
 
+def test_a_proxy_that_the_environment_names_is_used(fake: FakeTwilio, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", fake.url)
+    to = new_phone()
+    sent(twilio_gateway("http://sms.invalid"), to)
+    assert len(fake.to(to)) == 1
+    assert {path for _, path in fake.requests} == {
+        f"http://sms.invalid/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"
+    }
+    monkeypatch.setenv("no_proxy", "sms.invalid")
+    assert twilio_gateway("http://sms.invalid").send(sms(to)) == NotSent(FailureClass.LATER, "not_connected")
+
+
 def test_a_look_up_that_fails_says_so_and_does_not_quote_the_number(fake: FakeTwilio) -> None:
     to = new_phone()
     fake.is_listing = False

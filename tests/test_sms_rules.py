@@ -30,6 +30,9 @@ FACTS = {
     "tariff": "Домашний 500 + ТВ",
     "task": "Назначить бригаду и время монтажа",
     "process": "019a1b2c-3d4e-7f50-8a9b-0c1d2e3f4a5b",
+    "until": "27.11 13:00",
+    "category": "Вопрос по начислениям",
+    "text": "Порт перезапущен, скорость восстановлена.",
 }
 
 # 3GPP TS 23.038, 6.2.1: the code points of the default alphabet in the order of the table, without the escape (1B).

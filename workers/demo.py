@@ -2,18 +2,19 @@
 
 Айгерим registers an application with a set-top box that is not in stock; Ерлан buys it (unless an earlier story gave
 one back); the bank reports a partial payment three times over, then the rest; Данияр assigns a crew, and moves the
-visit because the subscriber asks; Серик mounts the equipment and has the act signed; the service is switched on. Then
-the subscriber wants another tariff, and in the end leaves: Серик takes the equipment back, and Гульнара pays back what
-was paid in advance. Each step checks what it expects and ends the demo where the product does otherwise. Names and
-IINs are invented; nothing is faked.
+visit because the subscriber asks; Серик mounts the equipment and has the act signed; the service is switched on. A
+fibre is cut, see `workers.demo_outage`. Then the subscriber wants another tariff, and in the end leaves: Серик takes
+the equipment back, and Гульнара pays back what was paid in advance. Each step checks what it expects and ends the demo
+where the product does otherwise. Names and IINs are invented; nothing is faked.
 """
 
 import secrets
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from settings import Settings
 from workers.demo_cast import Cast, Company, DemoFailed, expect, say, scene, tenge, when
+from workers.demo_outage import FibreCut
 
 OUT_OF_STOCK: Final = "stb-4k"
 EQUIPMENT: Final = ["ont-gpon", OUT_OF_STOCK]
@@ -36,10 +37,11 @@ class Story(Cast):
         super().__init__(company)
         self._zone = settings.zone
         self._serials: list[str] = []
+        self._node: dict[str, Any] = {}
 
     def play(self) -> None:
         """From the application to the end."""
-        for chapter in (self._connection, self._tariff_change, self._disconnection):
+        for chapter in (self._connection, self._fibre_cut, self._tariff_change, self._disconnection):
             chapter()
         print("\nThe story went as it should.")
 
@@ -64,14 +66,12 @@ class Story(Cast):
     def _application(self) -> None:
         scene("Айгерим, operator, registers an application")
         nodes = self.company.asks("operator", "GET", "/v1/network-nodes")["items"]
-        node = max(nodes, key=lambda one: int(one["ports_free"]))
-        premises = self.company.asks("operator", "GET", "/v1/premises", params={"node_id": node["id"]})["items"]
+        self._node = max(nodes, key=lambda one: int(one["ports_free"]))
         order = {
             "subscriber": {
-                "iin": self.iin, "full_name": "Сейткали Арман Болатович", "language": "ru",
-                "phone": f"+7701{secrets.randbelow(10**7):07d}",
+                "iin": self.iin, "full_name": "Сейткали Арман Болатович", "language": "ru", "phone": self.phone,
             },
-            "premises_id": secrets.choice(premises)["id"],
+            "premises_id": self.premises_at(self._node),
             "tariff_code": "home-100",
             "equipment": EQUIPMENT,
         }  # fmt: skip
@@ -147,6 +147,11 @@ class Story(Cast):
         self.tells_its_sms("connection_invoice", "visit_booked", "visit_moved", "connected")
         if process["temporal_url"]:
             say(f"its history: {process['temporal_url']}")
+
+    # -- outage ---------------------------------------------------------------------------------------------------
+
+    def _fibre_cut(self) -> None:
+        FibreCut(self, self._node, self._zone).play()
 
     # -- tariff change --------------------------------------------------------------------------------------------
 

@@ -68,14 +68,15 @@ class Cast:
         self.company = company
         self.process_id = ""
         self.iin = invented_iin()
+        self.phone = f"+7701{secrets.randbelow(10**7):07d}"
         self.subscriber_id = ""
         self.account_no = ""
 
-    def begins(self, path: str, order: dict[str, Any], name: str) -> Any:
-        """Айгерим starts a process, twice with one key: it is one process, which is the one that acts from here on."""
+    def begins(self, path: str, order: dict[str, Any], name: str, *, role: str = "operator") -> Any:
+        """Somebody starts a process, twice with one key: it is one process, which is the one that acts from here on."""
         key = {"Idempotency-Key": f"demo-{name}-{self.iin}"}
-        process = self.company.asks("operator", "POST", path, 201, json=order, headers=key)
-        again = self.company.asks("operator", "POST", path, 200, json=order, headers=key)
+        process = self.company.asks(role, "POST", path, 201, json=order, headers=key)
+        again = self.company.asks(role, "POST", path, 200, json=order, headers=key)
         expect(again["id"] == process["id"], "the same key and body are the same process")
         self.process_id = process["id"]
         return process
@@ -114,13 +115,17 @@ class Cast:
         """Print the SMS of the process, once all of these have been sent."""
 
         def sent() -> Any:
-            asked = {"process_id": self.process_id}
-            messages = self.company.asks("operator", "GET", "/v1/messages", params=asked)["items"]
-            gone = [message for message in messages if message["status"] in {"sent", "delivered"}]
+            gone = self.sms_of(self.process_id)
             return gone if {message["template"] for message in gone} >= set(templates) else None
 
-        for message in sorted(self.until(sent), key=lambda one: str(one["id"])):
+        for message in self.until(sent):
             say(f"SMS ({message['status']}): {message['body']}")
+
+    def sms_of(self, process_id: str) -> list[Any]:
+        """The SMS of a process that have been sent, oldest first."""
+        pages = self.pages("/v1/messages", process_id=process_id)
+        gone = [message for message in pages if message["status"] in {"sent", "delivered"}]
+        return sorted(gone, key=lambda one: str(one["id"]))
 
     def tells_its_timeline(self, ends_with: str) -> None:
         """Print what happened, as everybody can read it."""
@@ -167,9 +172,15 @@ class Cast:
 
     def stock(self, sku: str) -> dict[str, str]:
         """Where each piece is, by its serial number."""
-        return {piece["serial"]: piece["state"] for piece in self._pages("/v1/stock", sku=sku)}
+        return {piece["serial"]: piece["state"] for piece in self.pages("/v1/stock", sku=sku)}
 
-    def _pages(self, path: str, **wanted: str) -> Iterator[Any]:
+    def premises_at(self, node: dict[str, Any]) -> str:
+        """Somewhere to live at a node."""
+        found = self.company.asks("operator", "GET", "/v1/premises", params={"node_id": node["id"]})["items"]
+        return str(secrets.choice(found)["id"])
+
+    def pages(self, path: str, **wanted: str) -> Iterator[Any]:
+        """A whole list, page by page."""
         cursor = None
         while True:
             asked = {**wanted, "limit": "100", **({"cursor": cursor} if cursor else {})}

@@ -21,7 +21,9 @@ from activities.gateways import make_sms_gateway
 from activities.gateways.network import LocalNetwork, NetworkGateway
 from activities.messaging import MessagingActivities
 from activities.network import NetworkActivities
+from activities.outage import OutageActivities
 from activities.reconciliation_steps import ReconciliationActivities
+from activities.requests import RequestActivities
 from activities.tariff_change import TariffChangeActivities
 from activities.tasks import TaskActivities
 from activities.visits import VisitActivities
@@ -37,7 +39,9 @@ from workflows import (
     disconnection,
     dunning,
     messaging,
+    outage,
     reconciliation,
+    request,
     tariff_change,
 )
 
@@ -56,9 +60,11 @@ WORKFLOWS: Final[dict[str, list[type]]] = {
         *connection.WORKFLOWS,
         *disconnection.WORKFLOWS,
         *dunning.WORKFLOWS,
+        *outage.WORKFLOWS,
         *tariff_change.WORKFLOWS,
         *clarification.WORKFLOWS,
         *reconciliation.WORKFLOWS,
+        *request.WORKFLOWS,
     ],
     MESSAGING_QUEUE: [*messaging.WORKFLOWS],
     BILLING_QUEUE: [*billing_run.WORKFLOWS, *dunning.DAILY_WORKFLOWS],
@@ -77,10 +83,12 @@ def process_activities(
         ControlActivities(database, settings),
         DebtControlActivities(database, settings),
         TariffChangeActivities(database, settings),
+        RequestActivities(database),
         ClarificationActivities(database),
         ReconciliationActivities(database, settings),
         NetworkActivities(database, network or LocalNetwork(database)),
         DunningActivities(database, network or LocalNetwork(database), settings),
+        OutageActivities(database, settings),
     )
 
 

@@ -41,7 +41,7 @@ class Connection(EquippedProcess):
         )  # fmt: skip
         await self._prepayment_comes_in()
         await self.crew_visits(
-            TaskKind.INSTALL, done="installed", within=self.tasks.install, scheduling=Stage.SCHEDULING,
+            TaskKind.INSTALL, within=self.tasks.install, scheduling=Stage.SCHEDULING,
             visiting=Stage.INSTALLATION,
         )  # fmt: skip
         await self.act_is_signed(ConnectionActivities.draw_up_act, stage=Stage.HANDOVER)

@@ -105,7 +105,7 @@ class Disconnection(SubscriberProcess):
         if equipment.pieces:
             self._is_dismantled = True
             await self.crew_visits(
-                TaskKind.DISMANTLE, done="dismantled", within=self.tasks.dismantle, scheduling=Stage.SCHEDULING,
+                TaskKind.DISMANTLE, within=self.tasks.dismantle, scheduling=Stage.SCHEDULING,
                 visiting=Stage.DISMANTLING,
             )  # fmt: skip
             return

@@ -50,7 +50,7 @@ class MessageDelivery:
         return await workflow.execute_activity_method(
             MessagingActivities.send_due,
             start_to_close_timeout=timedelta(minutes=10),
-            # It beats every five seconds, or once for a look-up; for so long nothing is sent after a crash.
+            # It beats at least every five seconds; for so long nothing is sent after a crash.
             heartbeat_timeout=timedelta(seconds=30),
             retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import as_application_error
@@ -172,23 +172,25 @@ class StaffProcess:
         facts: dict[str, Any] | None = None,
         or_when: Callable[[], bool] = lambda: False,
         name: str | None = None,
+        department: Role | None = None,
     ) -> TaskDone | None:
         """Ask a department for something, and wait for it; None when `or_when` came true instead.
 
-        A process that asks for several things of one kind side by side names each by what it is about.
+        The department is that of the kind unless said. A process that asks for several things of one kind side by side
+        names each by what it is about.
         Once the task is overdue, the department's head is told, and the waiting goes on.
         """
         assert self.process_id is not None
-        now, department = workflow.now(), DEPARTMENT[kind]
+        now, asked = workflow.now(), department or DEPARTMENT[kind]
         self._opened[kind] += 1
         # The id differs when this is done again after a crash, since it carries the time; the ordinal does not.
         order = TaskOrder(
             task_id=workflow.uuid7(), process_id=self.process_id, ordinal=self._opened[kind], stage=stage, kind=kind,
-            at=now, due_at=now + within, facts=facts or {}, name=name,
+            at=now, due_at=now + within, facts=facts or {}, name=name, department=department,
         )  # fmt: skip
         if stage is not None:
-            self.stand_in(stage, waiting_for=f"task:{kind}", department=department)
-        opened: TaskOpened = await self.step(TaskActivities.open, order, summary=f"{kind} for {department}")
+            self.stand_in(stage, waiting_for=f"task:{kind}", department=asked)
+        opened: TaskOpened = await self.step(TaskActivities.open, order, summary=f"{kind} for {asked}")
         task_id = opened.task_id
         self._tasks[task_id] = None
 
@@ -198,7 +200,7 @@ class StaffProcess:
         try:
             await self.until(answered, within=within, summary=f"{kind} is due at {order.due_at:%Y-%m-%d %H:%M} UTC")
         except TimeoutError:
-            await self.step(TaskActivities.escalate, self._moment(task_id), summary=f"tell the head of {department}")
+            await self.step(TaskActivities.escalate, self._moment(task_id), summary=f"tell the head of {asked}")
             await self.until(answered)
         # Somebody may be at it in this very moment: what they do counts.
         async with self._one_act_at_a_time:
@@ -357,7 +359,9 @@ class StaffProcess:
         """
         try:
             return await self.step(activity, argument, summary=summary, within=within)
-        except ActivityError as failure:
+        except FailureError as failure:
+            if is_cancelled_exception(failure):
+                raise
             refusal = refusal_in(failure)
             if refusal is not None:
                 raise refusal from None

@@ -77,7 +77,7 @@ class SubscriberProcess(StaffProcess):
         return ProcessOutcome(process_id=self.process_id, status=status)
 
     async def crew_visits(
-        self, visit: TaskKind, *, done: str, within: timedelta, scheduling: str, visiting: str,
+        self, visit: TaskKind, *, within: timedelta, scheduling: str, visiting: str,
         facts: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
         """A dispatcher books a crew; the crew does its task there. Whoever was not at home gets another visit.
@@ -95,7 +95,7 @@ class SubscriberProcess(StaffProcess):
             answer = await self.staff_task(visit, stage=visiting, within=within, facts=facts)
             self._visit_booked = False
             self.stop_if_impossible(answer)
-            if answer is not None and answer.outcome == done:
+            if answer is not None and answer.outcome != "absent":
                 return
 
     async def act_is_signed(self, draw_up: Callable[..., Any], *, stage: str, or_not: bool = False) -> None:

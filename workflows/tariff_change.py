@@ -68,7 +68,7 @@ class TariffChange(EquippedProcess):
             stage=Stage.STOCK,
         )  # fmt: skip
         await self.crew_visits(
-            TaskKind.REPLACE, done="replaced", within=self.tasks.replace, scheduling=Stage.SCHEDULING,
+            TaskKind.REPLACE, within=self.tasks.replace, scheduling=Stage.SCHEDULING,
             visiting=Stage.REPLACEMENT, facts={"mount": fit.mount, "take_back": fit.take_back},
         )  # fmt: skip
         await self.act_is_signed(TariffChangeActivities.draw_up_act, stage=Stage.ACT)

@@ -8,14 +8,18 @@ from models.contracts.clarification_forms import CLARIFICATION_FORMS
 from models.contracts.dunning_forms import DUNNING_FORMS
 from models.contracts.field_forms import FIELD_FORMS
 from models.contracts.form import Form
+from models.contracts.outage_forms import OUTAGE_FORMS
 from models.contracts.processes import TaskKind
 from models.contracts.reconciliation_forms import RECONCILIATION_FORMS
+from models.contracts.request_forms import REQUEST_FORMS
 
 FORMS: dict[TaskKind, dict[str, type[Form]]] = {
     **FIELD_FORMS,
     **ACCOUNTING_FORMS,
     **CLARIFICATION_FORMS,
     **DUNNING_FORMS,
+    **OUTAGE_FORMS,
     **RECONCILIATION_FORMS,
+    **REQUEST_FORMS,
 }
 """The first outcome of each kind is the usual one."""

@@ -96,6 +96,13 @@ class TaskKind(StrEnum):
     """Many differences between a bank's registry and the books, together."""
     SETTLE_BANK_DAY = "settle_bank_day"
     """The bank's transfer for a day is missing, or is another sum."""
+    GIVE_OUTAGE_END = "give_outage_end"
+    """The expected end of an outage has passed: the dispatcher says whether it is over, or when it will be."""
+    TRIAGE_REQUEST = "triage_request"
+    HANDLE_REQUEST = "handle_request"
+    """The department that owns a request does something about it."""
+    REPAIR = "repair"
+    """A crew at a subscriber's, because of a request."""
 
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
@@ -114,6 +121,8 @@ class TaskOrder(BaseModel):
     stage: str | None
     """The stage that the process enters with it; none for a task beside the stages."""
     kind: TaskKind
+    department: Role | None = None
+    """Whose it is; none: the department of its kind."""
     at: datetime
     due_at: datetime
     facts: dict[str, Any] = {}

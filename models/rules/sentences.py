@@ -14,9 +14,12 @@ from models.rules.billing_sentences import BILLING_EVENTS
 from models.rules.connection_sentences import CONNECTION_EVENTS
 from models.rules.disconnection_sentences import DISCONNECTION_EVENTS
 from models.rules.dunning_sentences import DUNNING_EVENTS
+from models.rules.inbound_sentences import INBOUND_EVENTS
 from models.rules.money import tenge
+from models.rules.outage_sentences import OUTAGE_EVENTS
 from models.rules.process_sentences import PROCESS_EVENTS
 from models.rules.reconciliation_sentences import RECONCILIATION_EVENTS
+from models.rules.request_sentences import PRIORITIES, REQUEST_EVENTS, STARTED
 from models.rules.tariff_change_sentences import TARIFF_CHANGE_EVENTS
 from models.rules.task_titles import TASK_TITLES
 
@@ -28,7 +31,10 @@ EVENTS: dict[str, dict[str, str]] = {
     **BILLING_EVENTS,
     **ACCOUNTING_EVENTS,
     **DUNNING_EVENTS,
+    **OUTAGE_EVENTS,
     **RECONCILIATION_EVENTS,
+    **REQUEST_EVENTS,
+    **INBOUND_EVENTS,
 }
 
 DEPARTMENTS: dict[str, dict[str, str]] = {
@@ -41,6 +47,10 @@ DEPARTMENTS: dict[str, dict[str, str]] = {
     "ops": {"en": "operations", "ru": "Эксплуатация", "kk": "Пайдалану"},
     "admin": {"en": "administration", "ru": "Администрация", "kk": "Әкімшілік"},
 }
+
+
+_NAMED = {"department": DEPARTMENTS, "priority": PRIORITIES, "started": STARTED}
+"""Facts whose words have names in each language."""
 
 
 def sentence(event: str, facts: Mapping[str, Any], *, who: str, language: str, zone: ZoneInfo) -> str:
@@ -63,8 +73,8 @@ class _Shown(dict[str, str]):
                 self[name] = datetime.fromisoformat(value).astimezone(zone).strftime("%d.%m.%Y %H:%M")
             elif name.endswith("_on"):
                 self[name] = date.fromisoformat(value).strftime("%d.%m.%Y")
-            elif name == "department":
-                self[name] = DEPARTMENTS[value][language]
+            elif name in _NAMED:
+                self[name] = _NAMED[name][value][language]
             elif name == "task":
                 self["title"] = TASK_TITLES[value][language]
             elif isinstance(value, list):

@@ -6,6 +6,8 @@ from functools import cache
 from string import Formatter
 
 from models.contracts.people import Language
+from models.rules.outage_texts import OUTAGE_TEXTS
+from models.rules.request_texts import REQUEST_TEXTS
 
 
 class Template(StrEnum):
@@ -38,6 +40,27 @@ class Template(StrEnum):
     """The invoice for pieces that were not given back when others were mounted."""
     INVOICE_ISSUED = "invoice_issued"
     """The monthly invoice, with what advances left to pay of it."""
+    OUTAGE_ANNOUNCED = "outage_announced"
+    OUTAGE_BEGUN = "outage_begun"
+    OUTAGE_EMERGENCY = "outage_emergency"
+    OUTAGE_MOVED = "outage_moved"
+    OUTAGE_NEW_END = "outage_new_end"
+    OUTAGE_OVERRUN = "outage_overrun"
+    OUTAGE_CALLED_OFF = "outage_called_off"
+    OUTAGE_RESTORED = "outage_restored"
+    REQUEST_RECEIVED = "request_received"
+    REQUEST_OUTAGE = "request_outage"
+    """Whoever asks hears of the outage, and when it is expected to end."""
+    REQUEST_OUTAGE_OVERRUN = "request_outage_overrun"
+    REQUEST_RESTORED = "request_restored"
+    REQUEST_QUESTION = "request_question"
+    REQUEST_SOLVED = "request_solved"
+    REQUEST_DECLINED = "request_declined"
+    REQUEST_CANCELLED = "request_cancelled"
+    REQUEST_WARNED = "request_warned"
+    """For staff: the head of the department."""
+    REQUEST_BREACHED = "request_breached"
+    """Likewise."""
     TASK_ESCALATED = "task_escalated"
     """For staff: the head of the department."""
 
@@ -197,6 +220,8 @@ _TEXTS: dict[Template, dict[Language, str]] = {
         Language.KK: "«{task}» тапсырмасының мерзімі өтті, процесс: {process}. Назар аударуыңызды сұраймыз.",
         Language.EN: "Overdue task: {task}, process {process}. Please see to it.",
     },
+    **{Template(name): texts for name, texts in OUTAGE_TEXTS.items()},
+    **{Template(name): texts for name, texts in REQUEST_TEXTS.items()},
 }
 
 

@@ -1,6 +1,21 @@
 """What each staff task asks for."""
 
 TASK_TITLES: dict[str, dict[str, str]] = {
+    "triage_request": {
+        "en": "Sort the request: what it is about, whose it is",
+        "ru": "Разобрать обращение: о чём оно и чьё",
+        "kk": "Өтінішті сұрыптау: не туралы және кімдікі",
+    },
+    "handle_request": {
+        "en": "Handle the request",
+        "ru": "Обработать обращение",
+        "kk": "Өтінішті орындау",
+    },
+    "repair": {
+        "en": "Visit the subscriber because of their request",
+        "ru": "Выехать к абоненту по обращению",
+        "kk": "Өтініш бойынша абонентке бару",
+    },
     "purchase": {
         "en": "Buy the missing equipment and enter the delivery",
         "ru": "Закупить недостающее оборудование и внести поставку",
@@ -105,6 +120,11 @@ TASK_TITLES: dict[str, dict[str, str]] = {
         "en": "Find the bank's transfer for the day",
         "ru": "Найти перечисление банка за день",
         "kk": "Банктің күндік аударымын табу",
+    },
+    "give_outage_end": {
+        "en": "Say whether the outage is over, or give its new expected end",
+        "ru": "Указать, устранена ли авария или завершены ли работы, или назвать новый срок",
+        "kk": "Апат жойылды ма, жұмыс аяқталды ма, соны көрсету немесе жаңа мерзімін айту",
     },
     "find_payer": {
         "en": "Find out whose payment this is, or return it to the bank",

@@ -109,6 +109,7 @@ class Task(HasId, Base):
             name="done_means_by_somebody",
         ),
         Index("ix_task_department_status_due_at", "department", "status", "due_at"),
+        Index("ix_task_claimed", "claimed_by", postgresql_where="status = 'open'"),
     )
 
 
