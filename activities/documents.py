@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from activities.document_facts import act_facts, contract_facts, local_date, next_of_account
+from activities.document_facts import act_facts, contract_facts, local_date, next_of_account, order_of
 from activities.numbering import next_number
 from activities.printing import print_pdf
 from activities.replacement_act import replacement_act_facts
@@ -36,7 +36,7 @@ def draw_up_contract(session: Session, process_id: UUID, *, at: datetime, operat
     if drawn_up is not None:
         return drawn_up
     facts = contract_facts(session, process_id, local_date(at, operator), operator)
-    number = f"{facts.subscriber.account_no}-{next_of_account(session, process_id)}"
+    number = f"{facts.subscriber.account_no}-{next_of_account(session, order_of(session, process_id).account_id)}"
     return _keep(session, process_id, DocumentKind.CONTRACT, number, facts, at=at)
 
 

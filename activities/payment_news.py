@@ -1,5 +1,6 @@
 """Payments in a process's timeline, in the name of the bank that reported them."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
@@ -15,14 +16,16 @@ from models.tables.payments import Allocation, Payment
 from models.tables.processes import Process
 
 
-def tell_payments(session: Session, step: PaymentStep, invoice: Invoice) -> None:
+def tell_payments(session: Session, step: PaymentStep, invoice: Invoice, *, also: Sequence[Told] = ()) -> None:
     """Write the payments that led here, and those that the invoice got since the process began, into the timeline.
+
+    `also` is told after them.
 
     Called after what is outstanding was read, so that whatever that counts is told: a payment's own signal may come
     when nobody waits for money any more.
     """
     covering = select(Allocation.payment_id).where(Allocation.invoice_id == invoice.id)
-    _tell(session, step, Payment.id.in_(covering))
+    _tell(session, step, Payment.id.in_(covering), also)
 
 
 def tell_payments_to(session: Session, step: PaymentStep, account_id: UUID) -> None:
@@ -30,7 +33,7 @@ def tell_payments_to(session: Session, step: PaymentStep, account_id: UUID) -> N
     _tell(session, step, Payment.account_id == account_id)
 
 
-def _tell(session: Session, step: PaymentStep, counted: ColumnElement[bool]) -> None:
+def _tell(session: Session, step: PaymentStep, counted: ColumnElement[bool], also: Sequence[Told] = ()) -> None:
     opened_at = select(Process.opened_at).where(Process.id == step.process_id).scalar_subquery()
     payments = session.execute(
         select(Payment.id, Payment.status, Payment.amount_minor, Payment.receipt_no, Bank.code)
@@ -43,5 +46,6 @@ def _tell(session: Session, step: PaymentStep, counted: ColumnElement[bool]) -> 
         event = "payment_reversed" if payment.status is PaymentStatus.REVERSED else "payment_received"
         facts = {"amount_minor": payment.amount_minor, "receipt_no": receipt(payment.receipt_no)}
         told.append(Told(event, facts, key=f"{event}:{payment.id}", actor=f"bank:{payment.code}"))
+    told += also
     if told:
         tell_all(session, step.process_id, told, at=step.at)

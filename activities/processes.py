@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -43,6 +43,10 @@ _ENTER_STAGE = text("""
     WITH moved AS (UPDATE process SET stage = :stage, waiting_for = :waiting_for WHERE id = :process_id)
     INSERT INTO process_stage (process_id, name, entered_at) VALUES (:process_id, :stage, :at)
     ON CONFLICT (process_id, name) DO UPDATE SET entered_at = excluded.entered_at
+""")
+_CLOSE = text("""
+    UPDATE process SET status = :status, closed_at = :at, close_reason = :reason, waiting_for = NULL
+    WHERE id = :process_id AND status = 'open'
 """)
 
 
@@ -116,11 +120,8 @@ def close(
     session: Session, process_id: UUID, status: ProcessStatus, *, at: datetime, reason: str | None = None
 ) -> None:
     """Say that the process has ended; the first end stands."""
-    session.execute(
-        update(Process)
-        .where(Process.id == process_id, Process.status == ProcessStatus.OPEN)
-        .values(status=status, closed_at=at, close_reason=reason, waiting_for=None)
-    )
+    ending = {"process_id": process_id, "status": status.value, "at": at, "reason": reason}
+    session.execute(_CLOSE, ending)
 
 
 def workflow_id_of(session: Session, process_id: UUID) -> str:

@@ -13,7 +13,7 @@ from temporalio import activity
 from activities.completion import Completion
 from activities.message_queue import queue_message
 from activities.outbox import remind_workflow
-from activities.processes import tell, workflow_id_of
+from activities.processes import tell
 from activities.task_effects import EFFECTS
 from models.contracts.engine import COMPLETE_TASK_SIGNAL
 from models.contracts.form import Form
@@ -89,6 +89,12 @@ _OPEN = text("""
     SELECT id FROM opened
 """).bindparams(bindparam("facts", type_=JSONB), bindparam("task_facts", type_=JSONB))
 
+_SUBMIT = text("""
+    INSERT INTO task_submission (task_id, outcome, data, actor, source)
+    VALUES (:task_id, :outcome, :data, :actor, :source)
+    RETURNING id, (SELECT workflow_id FROM process WHERE id = :process_id) AS workflow_id
+""").bindparams(bindparam("data", type_=JSONB))
+
 REMIND_AFTER = timedelta(seconds=15)
 """Longer than anybody waits for the answer to an Update."""
 
@@ -136,13 +142,11 @@ def submit(
     while, unless whoever asks takes the reminder away when they have their answer.
     """
     checked_form(TaskKind(task.kind), outcome, data)
-    submission = TaskSubmission(task_id=task.id, outcome=outcome, data=data, actor=actor, source=source)
-    session.add(submission)
-    session.flush()
+    row = {"task_id": task.id, "outcome": outcome, "data": data, "actor": actor, "source": source}
+    submission = session.execute(_SUBMIT, row | {"process_id": task.process_id}).one()
     act = TaskAct(task_id=task.id, outcome=outcome, actor=actor, submission_id=submission.id)
-    workflow_id = workflow_id_of(session, task.process_id)
     reminder_id = remind_workflow(
-        session, workflow_id=workflow_id, signal=COMPLETE_TASK_SIGNAL, signal_input=act, after=REMIND_AFTER
+        session, workflow_id=submission.workflow_id, signal=COMPLETE_TASK_SIGNAL, signal_input=act, after=REMIND_AFTER
     )
     return act, reminder_id
 
