@@ -122,18 +122,20 @@ def mount(
     """
     for index, swap in enumerate(swaps):
         _swap(session, subscription_id, swap, field=f"swaps.{index}")
-    expected = sorted(reserved_serials(session, subscription_id))
-    if sorted(serials) != expected:
+    mounted = sorted(
+        session.scalars(
+            update(StockItem)
+            .where(StockItem.subscription_id == subscription_id, StockItem.state == StockState.RESERVED)
+            .values(state=StockState.INSTALLED, first_used_at=func.coalesce(StockItem.first_used_at, at))
+            .returning(StockItem.serial)
+        )
+    )
+    if sorted(serials) != mounted:
         raise invalid(
             "serials_not_reserved",
             "Mount the reserved equipment, or name each swap with its reason.",
-            {"serials": f"expected {', '.join(expected) or 'none'}"},
+            {"serials": f"expected {', '.join(mounted) or 'none'}"},
         )
-    session.execute(
-        update(StockItem)
-        .where(StockItem.subscription_id == subscription_id, StockItem.state == StockState.RESERVED)
-        .values(state=StockState.INSTALLED, first_used_at=func.coalesce(StockItem.first_used_at, at))
-    )
 
 
 def _swap(session: Session, subscription_id: UUID, swap: Swap, *, field: str) -> None:
