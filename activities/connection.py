@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 from temporalio import activity
 
@@ -29,6 +29,12 @@ from models.tables.processes import ConnectionApplication, Process
 from models.tables.subscriptions import Subscription
 from settings import Settings
 
+_APPLIED = (
+    select(Process, ConnectionApplication)
+    .join(ConnectionApplication, ConnectionApplication.process_id == Process.id)
+    .where(Process.id == bindparam("process_id"))
+)
+
 
 class ConnectionActivities:
     """What the workflow `Connection` has done for it. Repeating a step changes nothing."""
@@ -47,8 +53,7 @@ class ConnectionActivities:
     def reserve_equipment(self, step: ProcessStep) -> Equipment:
         """Reserve the ordered equipment as far as stock goes, and say what is missing."""
         with self._database.transaction() as session:
-            process = get_process(session, step.process_id)
-            application = session.get_one(ConnectionApplication, process.id)
+            process, application = session.execute(_APPLIED, {"process_id": step.process_id}).one()
             return reserve_for(session, process, application.equipment, at=step.at)
 
     @activity.defn(name="connection.release_equipment")

@@ -4,7 +4,6 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from activities import compatibility, stock, subscribers, tariff_prices
@@ -13,7 +12,6 @@ from activities.network import reserve_port
 from activities.outbox import start_workflow
 from activities.process_opening import open_process
 from activities.processes import tell
-from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.connection import ConnectionInput, ConnectionPolicy, ConnectionStage, NewConnection
 from models.contracts.engine import CONNECTION, PROCESSES_QUEUE
 from models.contracts.processes import ProcessKind
@@ -22,8 +20,13 @@ from models.tables.catalogue import Tariff
 from models.tables.network import Premises
 from models.tables.people import Account
 from models.tables.processes import Process
-from models.tables.subscriptions import Subscription
 
+_SUBSCRIBE = text("""
+    INSERT INTO subscription (account_id, premises_id, tariff_id, status)
+    VALUES (:account_id, :premises_id, :tariff_id, 'pending')
+    ON CONFLICT DO NOTHING
+    RETURNING id
+""")
 _ORDER = text("INSERT INTO connection_application (process_id, equipment) VALUES (:process_id, :equipment)")
 
 
@@ -78,12 +81,8 @@ def _account(session: Session, order: NewConnection, on: date) -> Account:
 
 
 def _subscription(session: Session, account: Account, premises: Premises, tariff: Tariff) -> UUID:
-    subscription_id: UUID | None = session.scalar(
-        insert(Subscription)
-        .values(account_id=account.id, premises_id=premises.id, tariff_id=tariff.id, status=SubscriptionStatus.PENDING)
-        .on_conflict_do_nothing()
-        .returning(Subscription.id)
-    )
+    row = {"account_id": account.id, "premises_id": premises.id, "tariff_id": tariff.id}
+    subscription_id: UUID | None = session.scalar(_SUBSCRIBE, row)
     if subscription_id is None:
         raise conflict(
             "already_connected",

@@ -26,7 +26,7 @@ def reserve_port(session: Session, node_id: UUID, subscription_id: UUID, *, spee
         Refusal: the node has no such port.
     """
     free = _free_port(node_id, speed_mbps).with_only_columns(NetworkPort.id).cte("free").prefix_with("MATERIALIZED")
-    port_no = session.scalar(
+    port_no: int | None = session.scalar(
         update(NetworkPort)
         .where(NetworkPort.id == free.c.id)
         .values(state=PortState.RESERVED, subscription_id=subscription_id)

@@ -44,6 +44,7 @@ _ENTER_STAGE = text("""
     INSERT INTO process_stage (process_id, name, entered_at) VALUES (:process_id, :stage, :at)
     ON CONFLICT (process_id, name) DO UPDATE SET entered_at = excluded.entered_at
 """)
+_LOCK = text("SELECT id FROM process WHERE id = :process_id FOR NO KEY UPDATE")
 _CLOSE = text("""
     UPDATE process SET status = :status, closed_at = :at, close_reason = :reason, waiting_for = NULL
     WHERE id = :process_id AND status = 'open'
@@ -70,6 +71,11 @@ def get_process(session: Session, process_id: UUID) -> Process:
     if process is None:
         raise not_found("process_unknown", "There is no such process: take its id from GET /v1/processes.")
     return process
+
+
+def lock_process(session: Session, process_id: UUID) -> bool:
+    """Keep others who lock the process waiting until the transaction ends; answers whether there is such a one."""
+    return session.scalar(_LOCK, {"process_id": process_id}) is not None
 
 
 def tell(

@@ -71,8 +71,8 @@ def test_one_iin_registered_by_many_at_once_is_one_subscriber_with_one_account(d
 
     def register(_: int) -> tuple[UUID, bool]:
         with database.transaction() as session:
-            subscriber, _, is_new = subscribers.register(session, new, on=TODAY)
-            return subscriber.id, is_new
+            customer = subscribers.register(session, new, on=TODAY)
+            return customer.subscriber.id, customer.is_new
 
     with ThreadPoolExecutor(12) as pool:
         registered = list(pool.map(register, range(12)))
