@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from activities.once import once
 from models.tables.catalogue import Tariff
 from models.tables.network import Premises
 from models.tables.people import Account, Subscriber
-from models.tables.processes import Process
+from models.tables.processes import ConnectionApplication, Process
 from models.tables.subscriptions import Subscription
 
 
@@ -23,6 +24,20 @@ class Case:
     subscription: Subscription
     tariff: Tariff
     premises: Premises
+    application: ConnectionApplication | None
+    """What was ordered, where the process connects somebody."""
+
+
+_CASE = (
+    select(Process, Subscriber, Account, Subscription, Tariff, Premises, ConnectionApplication)
+    .join(Subscriber, Process.subscriber_id == Subscriber.id)
+    .join(Account, Process.account_id == Account.id)
+    .join(Subscription, Process.subscription_id == Subscription.id)
+    .join(Tariff, Subscription.tariff_id == Tariff.id)
+    .join(Premises, Subscription.premises_id == Premises.id)
+    .outerjoin(ConnectionApplication, ConnectionApplication.process_id == Process.id)
+    .where(Process.id == bindparam("process_id"))
+)
 
 
 def case_of(session: Session, process_id: UUID) -> Case | None:
@@ -30,21 +45,12 @@ def case_of(session: Session, process_id: UUID) -> Case | None:
 
     As long as the transaction lasts, whoever gets one of its parts by id needs no statement for it.
     """
-    cases: dict[UUID, Case] = session.info.setdefault("cases", {})
-    if process_id not in cases:
-        row = session.execute(
-            select(Process, Subscriber, Account, Subscription, Tariff, Premises)
-            .join(Subscriber, Process.subscriber_id == Subscriber.id)
-            .join(Account, Process.account_id == Account.id)
-            .join(Subscription, Process.subscription_id == Subscription.id)
-            .join(Tariff, Subscription.tariff_id == Tariff.id)
-            .join(Premises, Subscription.premises_id == Premises.id)
-            .where(Process.id == process_id)
-        ).one_or_none()
-        if row is None:
-            return None
-        cases[process_id] = Case(*row)
-    return cases[process_id]
+
+    def read() -> Case | None:
+        row = session.execute(_CASE, {"process_id": process_id}).one_or_none()
+        return None if row is None else Case(*row)
+
+    return once(session, "case", process_id, read=read)
 
 
 def get_case(session: Session, process_id: UUID) -> Case:

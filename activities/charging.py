@@ -1,21 +1,25 @@
 """What is charged for a service, at the price and the VAT rate of the day."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from activities.once import once
 from models.contracts.catalogue import VatMode
 from models.contracts.refusals import conflict, not_found
 from models.rules.money import tenge, vat_inside, vat_on_top
-from models.tables.catalogue import EquipmentModel, Tariff, TariffPrice, TaxRate
+from models.tables.catalogue import EquipmentModel, Tariff
 
 VAT = "vat"
+
+_FEE = text("SELECT fee_minor FROM tariff_price WHERE tariff_id = :tariff_id AND valid @> CAST(:on AS date)")
+_RATE = text("SELECT rate_bp FROM tax_rate WHERE tax = :tax AND valid @> CAST(:on AS date)")
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,7 @@ def connection_charges(
     if tariff.connection_fee_minor > 0:
         charges.append(Charge(f"Подключение, тариф «{tariff.title}»", 1, tariff.connection_fee_minor))
     wanted = Counter(equipment)
-    models = {
-        model.sku: model for model in session.scalars(select(EquipmentModel).where(EquipmentModel.sku.in_(wanted)))
-    }
+    models = models_of(session, wanted)
     for sku, quantity in wanted.items():
         if sku not in models:
             raise not_found("equipment_unknown", f"There is no equipment {sku}: take SKUs from GET /v1/stock.")
@@ -62,15 +64,32 @@ def connection_charges(
     return charges
 
 
+def models_of(session: Session, skus: Collection[str]) -> dict[str, EquipmentModel]:
+    """The models that these SKUs name, by SKU in its order; one that nobody knows is left out."""
+    wanted = frozenset(skus)
+
+    def read() -> dict[str, EquipmentModel]:
+        models = session.scalars(
+            select(EquipmentModel).where(EquipmentModel.sku.in_(wanted)).order_by(EquipmentModel.sku)
+        )
+        return {model.sku: model for model in models}
+
+    return once(session, "models", wanted, read=read) or {}
+
+
+def fee_minor_of(session: Session, tariff_id: UUID, on: date) -> int | None:
+    """The monthly fee of a tariff on a day, in tiyn; none where no price holds on that day."""
+    day = {"tariff_id": tariff_id, "on": on}
+    return once(session, "fee", tariff_id, on, read=lambda: session.scalar(_FEE, day))
+
+
 def monthly_fee_minor(session: Session, tariff_id: UUID, on: date) -> int:
     """The monthly fee of a tariff on a day, in tiyn; whether VAT is in it or comes on top is the tariff's to say.
 
     Raises:
         Refusal: no price holds on that day.
     """
-    fee = session.scalar(
-        select(TariffPrice.fee_minor).where(TariffPrice.tariff_id == tariff_id, TariffPrice.valid.contains(on))
-    )
+    fee = fee_minor_of(session, tariff_id, on)
     if fee is None:
         raise conflict("tariff_price_missing", f"The tariff has no price on {on}: enter one, then try again.")
     return fee
@@ -82,7 +101,7 @@ def vat_rate_bp(session: Session, on: date) -> int:
     Raises:
         Refusal: no rate holds on that day.
     """
-    rate = session.scalar(select(TaxRate.rate_bp).where(TaxRate.tax == VAT, TaxRate.valid.contains(on)))
+    rate: int | None = session.scalar(_RATE, {"tax": VAT, "on": on})
     if rate is None:
         raise conflict("tax_rate_missing", f"There is no VAT rate for {on}: enter one, then try again.")
     return rate

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from activities.processes import get_process, tell
+from activities.processes import tell
 from models.contracts.form import Form, Refused
 from models.contracts.processes import TaskKind
 from models.tables.processes import Process, Task
@@ -19,19 +19,15 @@ SomeForm = TypeVar("SomeForm", bound=Form)
 
 @dataclass(frozen=True)
 class Completion:
-    """A task that somebody completes: the form they filled in, who they are, when."""
+    """A task that somebody completes: the process that opened it, the form they filled in, who they are, when."""
 
     session: Session
+    process: Process
     task: Task
     form: Form
     actor: str
     at: datetime
     settings: Settings
-
-    @property
-    def process(self) -> Process:
-        """The process that opened the task."""
-        return get_process(self.session, self.task.process_id)
 
     @property
     def on(self) -> date:

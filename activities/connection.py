@@ -3,18 +3,17 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities import documents, invoicing, ledger, network, services, stock
-from activities.cases import get_case
+from activities.cases import Case, get_case
 from activities.equipment_reservation import reserve_for
 from activities.payment_news import tell_payments
 from activities.process_endings import end_as_cancelled
 from activities.process_messages import say
 from activities.processes import Told, close, get_process, tell, tell_all
-from models.contracts.billing import InvoiceKind
 from models.contracts.catalogue import SubscriptionStatus
 from models.contracts.connection import ConnectionStage
 from models.contracts.documents import OperatorDetails
@@ -29,6 +28,12 @@ from models.tables.billing import Invoice
 from models.tables.processes import ConnectionApplication, Process
 from models.tables.subscriptions import Subscription
 from settings import Settings
+
+_APPLIED = (
+    select(Process, ConnectionApplication)
+    .join(ConnectionApplication, ConnectionApplication.process_id == Process.id)
+    .where(Process.id == bindparam("process_id"))
+)
 
 
 class ConnectionActivities:
@@ -48,8 +53,7 @@ class ConnectionActivities:
     def reserve_equipment(self, step: ProcessStep) -> Equipment:
         """Reserve the ordered equipment as far as stock goes, and say what is missing."""
         with self._database.transaction() as session:
-            process = get_process(session, step.process_id)
-            application = session.get_one(ConnectionApplication, process.id)
+            process, application = session.execute(_APPLIED, {"process_id": step.process_id}).one()
             return reserve_for(session, process, application.equipment, at=step.at)
 
     @activity.defn(name="connection.release_equipment")
@@ -65,11 +69,11 @@ class ConnectionActivities:
         """Draw up the contract, issue the invoice, tell the sum by SMS, and wait for the payment."""
         on = self._local_date(step.at)
         with self._database.transaction() as session:
-            process = get_case(session, step.process_id).process
-            application = session.get_one(ConnectionApplication, process.id)
+            case = get_case(session, step.process_id)
+            process = case.process
             contract = documents.draw_up_contract(session, process.id, at=step.at, operator=self._operator)
             due_on = self._local_date(step.at + step.pay_within)
-            invoice = self._invoice(session, process, application, on=on, due_on=due_on)
+            invoice = self._invoice(session, case, on=on, due_on=due_on)
             outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
             facts = {
                 "number": invoice.number, "total_minor": invoice.total_minor,
@@ -90,13 +94,11 @@ class ConnectionActivities:
                 )  # fmt: skip
             return Outstanding(outstanding_minor=outstanding_minor)
 
-    def _invoice(
-        self, session: Session, process: Process, application: ConnectionApplication, *, on: date, due_on: date
-    ) -> Invoice:
-        subscription = session.get_one(Subscription, _subscription_id(process))
+    def _invoice(self, session: Session, case: Case, *, on: date, due_on: date) -> Invoice:
+        assert case.application is not None, "a connection is applied for"
         return invoicing.issue_connection_invoice(
-            session, process_id=process.id, account_id=subscription.account_id, tariff_id=subscription.tariff_id,
-            equipment=application.equipment, issued_on=on, due_on=due_on,
+            session, process_id=case.process.id, account_id=case.account.id, tariff_id=case.tariff.id,
+            equipment=case.application.equipment, issued_on=on, due_on=due_on,
         )  # fmt: skip
 
     @activity.defn(name="connection.take_back_contract_and_invoice")
@@ -105,7 +107,7 @@ class ConnectionActivities:
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
             documents.withdraw(session, process.id, at=step.at)
-            invoice = _connection_invoice(session, process.id)
+            invoice = invoicing.connection_invoice(session, process.id).invoice
             credit_note = invoicing.credit_invoice(
                 session, invoice.id, reason="the connection was cancelled", on=self._local_date(step.at),
                 actor="process",
@@ -118,8 +120,7 @@ class ConnectionActivities:
     def check_prepayment(self, step: PaymentStep) -> Outstanding:
         """Ask the ledger what is still to be paid; it alone knows, whatever a signal said."""
         with self._database.transaction() as session:
-            invoice = _connection_invoice(session, step.process_id)
-            outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
+            invoice, outstanding_minor = invoicing.connection_invoice(session, step.process_id)
             _tell_prepayment(session, step, invoice, outstanding_minor)
             return Outstanding(outstanding_minor=outstanding_minor)
 
@@ -128,8 +129,7 @@ class ConnectionActivities:
         """Remind the subscriber by SMS of what is still to be paid."""
         with self._database.transaction() as session:
             process = get_process(session, step.process_id)
-            invoice = _connection_invoice(session, process.id)
-            outstanding_minor = invoicing.outstanding_minor(session, invoice.id)
+            invoice, outstanding_minor = invoicing.connection_invoice(session, process.id)
             if not outstanding_minor:
                 return
             say(
@@ -203,14 +203,6 @@ def _subscription_id(process: Process) -> UUID:
     return process.subscription_id
 
 
-def _connection_invoice(session: Session, process_id: UUID) -> Invoice:
-    return session.scalars(
-        select(Invoice).where(Invoice.process_id == process_id, Invoice.kind == InvoiceKind.CONNECTION)
-    ).one()
-
-
 def _tell_prepayment(session: Session, step: PaymentStep, invoice: Invoice, outstanding_minor: int) -> None:
     """Write what was paid into the timeline, after the sum was read."""
-    tell_payments(session, step, invoice)
-    if not outstanding_minor:
-        tell(session, step.process_id, "prepayment_complete", at=step.at)
+    tell_payments(session, step, invoice, also=[] if outstanding_minor else [Told("prepayment_complete")])

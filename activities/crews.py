@@ -6,8 +6,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg.errors
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import Range, insert
+from sqlalchemy import bindparam, delete, func, select, text
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,18 @@ from models.contracts.refusals import conflict, invalid, not_found
 from models.tables.crews import Crew, Visit
 
 Slot = tuple[datetime, datetime]
+
+_BOOK = text("""
+    INSERT INTO visit (crew_id, process_id, during, booked_at)
+    VALUES (:crew_id, :process_id, tstzrange(:starts_at, :ends_at), :at)
+    ON CONFLICT (process_id) DO UPDATE
+    SET crew_id = excluded.crew_id, during = excluded.during, booked_at = excluded.booked_at
+""")
+_VISIT = (
+    select(Crew, func.lower(Visit.during), func.upper(Visit.during))
+    .join(Visit, Visit.crew_id == Crew.id)
+    .where(Visit.process_id == bindparam("process_id"))
+)
 
 
 def get_crew(session: Session, crew_id: UUID) -> Crew:
@@ -95,15 +107,9 @@ def book(
         )
     if starts_at <= at:
         raise invalid("slot_past", "Choose a slot in the future.", {"starts_at": "in the past"})
-    during = Range(*slot)
+    visit = {"crew_id": crew_id, "process_id": process_id, "starts_at": slot[0], "ends_at": slot[1], "at": at}
     try:
-        session.execute(
-            insert(Visit)
-            .values(crew_id=crew_id, process_id=process_id, during=during, booked_at=at)
-            .on_conflict_do_update(
-                index_elements=["process_id"], set_={"crew_id": crew_id, "during": during, "booked_at": at}
-            )
-        )
+        session.execute(_BOOK, visit)
     except IntegrityError as failure:
         if isinstance(failure.orig, psycopg.errors.ExclusionViolation):
             raise conflict("slot_taken", "Somebody has just taken this slot: choose another one.") from None
@@ -119,9 +125,5 @@ def release(session: Session, process_id: UUID) -> bool:
 
 def visit_of(session: Session, process_id: UUID) -> tuple[Crew, Slot] | None:
     """The crew and slot that are booked for a process."""
-    row = session.execute(
-        select(Crew, func.lower(Visit.during), func.upper(Visit.during))
-        .join(Visit, Visit.crew_id == Crew.id)
-        .where(Visit.process_id == process_id)
-    ).one_or_none()
+    row = session.execute(_VISIT, {"process_id": process_id}).one_or_none()
     return None if row is None else (row[0], (row[1], row[2]))

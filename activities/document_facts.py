@@ -7,14 +7,15 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from activities.cases import case_of
+from activities.charging import fee_minor_of, models_of
+from activities.settlement import lock_account
 from models.contracts.documents import (
     ActFacts,
     ContractFacts,
-    DocumentKind,
     HandedOver,
     OperatorDetails,
     OrderedEquipment,
@@ -24,12 +25,20 @@ from models.contracts.field_forms import Installed, Swap
 from models.contracts.people import Language
 from models.contracts.processes import TaskKind, TaskStatus
 from models.contracts.refusals import conflict
-from models.tables.catalogue import EquipmentModel, Tariff, TariffPrice
+from models.tables.catalogue import EquipmentModel, Tariff
 from models.tables.crews import Crew, Visit
-from models.tables.documents import Document
-from models.tables.people import Account
-from models.tables.processes import ConnectionApplication, Process, Task
+from models.tables.processes import Task
 from models.tables.stock import StockItem
+
+_CONTRACTS = text("""
+    SELECT count(*) FROM document JOIN process ON process.id = document.process_id
+    WHERE process.account_id = :account_id AND document.kind = 'contract'
+""")
+_OF_INSTALLATION = text("""
+    SELECT (SELECT number FROM document WHERE process_id = :process_id AND kind = 'contract') AS contract_number,
+           (SELECT crew.name FROM visit JOIN crew ON crew.id = visit.crew_id
+            WHERE visit.process_id = :process_id) AS crew
+""")
 
 
 def local_date(at: datetime, operator: OperatorDetails) -> date:
@@ -37,26 +46,14 @@ def local_date(at: datetime, operator: OperatorDetails) -> date:
     return at.astimezone(ZoneInfo(operator.timezone)).date()
 
 
-def next_of_account(session: Session, process_id: UUID) -> int:
-    """Which contract of its account the process's one would be, counted from 1.
+def next_of_account(session: Session, account_id: UUID) -> int:
+    """Which contract of its account the next one would be, counted from 1.
 
     The account stays locked until the transaction ends, so that two processes never get the same answer.
     """
-    account_id = session.scalar(
-        select(Account.id)
-        .join(Process, Process.account_id == Account.id)
-        .where(Process.id == process_id)
-        .with_for_update(of=Account, key_share=True)
-    )
-    return (
-        1
-        + session.execute(
-            select(func.count())
-            .select_from(Document)
-            .join(Process)
-            .where(Process.account_id == account_id, Document.kind == DocumentKind.CONTRACT)
-        ).scalar_one()
-    )
+    lock_account(session, account_id)
+    drawn_up: int = session.execute(_CONTRACTS, {"account_id": account_id}).scalar_one()
+    return drawn_up + 1
 
 
 def contract_facts(session: Session, process_id: UUID, on: date, operator: OperatorDetails) -> ContractFacts:
@@ -72,14 +69,10 @@ def contract_facts(session: Session, process_id: UUID, on: date, operator: Opera
         operator=operator,
         subscriber=order.party,
         tariff=order.tariff.title,
-        monthly_fee_minor=session.scalar(
-            select(TariffPrice.fee_minor).where(
-                TariffPrice.tariff_id == order.tariff.id, TariffPrice.valid.contains(on)
-            )
-        ),
+        monthly_fee_minor=fee_minor_of(session, order.tariff.id, on),
         connection_fee_minor=order.tariff.connection_fee_minor,
         first_period_upfront=order.tariff.first_period_upfront,
-        equipment=_ordered(session, process_id),
+        equipment=_ordered(session, order),
     )
 
 
@@ -91,17 +84,16 @@ def act_facts(session: Session, process_id: UUID, on: date, operator: OperatorDe
     """
     order = order_of(session, process_id)
     installed_at, work = _installation(session, process_id)
+    known = session.execute(_OF_INSTALLATION, {"process_id": process_id}).one()
     return ActFacts(
         language=order.language,
         drawn_up_on=on,
         operator=operator,
         subscriber=order.party,
-        contract_number=session.scalar(
-            select(Document.number).where(Document.process_id == process_id, Document.kind == DocumentKind.CONTRACT)
-        ),
+        contract_number=known.contract_number,
         tariff=order.tariff.title,
         installed_on=local_date(installed_at, operator),
-        crew=crew_of(session, process_id),
+        crew=known.crew,
         equipment=handed_over(session, work.serials, work.swaps),
         optical_power_dbm=work.readings.optical_power_dbm,
         download_mbps=work.readings.download_mbps,
@@ -110,11 +102,13 @@ def act_facts(session: Session, process_id: UUID, on: date, operator: OperatorDe
 
 
 class Order(NamedTuple):
-    """Who is served, and on which tariff."""
+    """Who is served, on which tariff, and with what equipment where it was ordered with the connection."""
 
     language: Language
     party: Party
     tariff: Tariff
+    account_id: UUID
+    equipment: Sequence[str]
 
 
 def order_of(session: Session, process_id: UUID) -> Order:
@@ -136,7 +130,8 @@ def order_of(session: Session, process_id: UUID) -> Order:
         account_no=case.account.account_no,
         address=case.premises.address,
     )
-    return Order(case.subscriber.language, party, case.tariff)
+    equipment = () if case.application is None else case.application.equipment
+    return Order(case.subscriber.language, party, case.tariff, case.account.id, equipment)
 
 
 def crew_of(session: Session, process_id: UUID) -> str | None:
@@ -144,17 +139,11 @@ def crew_of(session: Session, process_id: UUID) -> str | None:
     return session.scalar(select(Crew.name).join(Visit, Visit.crew_id == Crew.id).where(Visit.process_id == process_id))
 
 
-def _ordered(session: Session, process_id: UUID) -> list[OrderedEquipment]:
-    application = session.get(ConnectionApplication, process_id)
-    quantities = Counter(application.equipment if application is not None else [])
-    models = session.scalars(
-        select(EquipmentModel).where(EquipmentModel.sku.in_(quantities)).order_by(EquipmentModel.sku)
-    )
+def _ordered(session: Session, order: Order) -> list[OrderedEquipment]:
+    quantities = Counter(order.equipment)
     return [
-        OrderedEquipment(
-            sku=model.sku, title=model.title, quantity=quantities[model.sku], price_minor=model.price_minor
-        )
-        for model in models
+        OrderedEquipment(sku=sku, title=model.title, quantity=quantities[sku], price_minor=model.price_minor)
+        for sku, model in models_of(session, quantities).items()
     ]
 
 

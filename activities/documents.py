@@ -5,12 +5,13 @@ from collections.abc import Callable
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from activities.document_facts import act_facts, contract_facts, local_date, next_of_account
+from activities.document_facts import act_facts, contract_facts, local_date, next_of_account, order_of
 from activities.numbering import next_number
 from activities.printing import print_pdf
+from activities.processes import lock_process
 from activities.replacement_act import replacement_act_facts
 from activities.return_act import return_act_facts
 from models.contracts.documents import ACTS, DocumentKind, DocumentView, Facts, OperatorDetails, Signatory
@@ -25,6 +26,9 @@ FACTS_OF_ACT: dict[DocumentKind, Callable[[Session, UUID, date, OperatorDetails]
     DocumentKind.RETURN_ACT: return_act_facts,
 }
 
+_DRAWN_UP = select(Document).where(Document.process_id == bindparam("process_id"), Document.kind == bindparam("kind"))
+_ACT = select(Document).where(Document.process_id == bindparam("process_id"), Document.kind.in_(ACTS)).with_for_update()
+
 
 def draw_up_contract(session: Session, process_id: UUID, *, at: datetime, operator: OperatorDetails) -> Document:
     """The contract («договор») of a connection, numbered `{account_no}-{n}`; the same one on every call.
@@ -36,7 +40,7 @@ def draw_up_contract(session: Session, process_id: UUID, *, at: datetime, operat
     if drawn_up is not None:
         return drawn_up
     facts = contract_facts(session, process_id, local_date(at, operator), operator)
-    number = f"{facts.subscriber.account_no}-{next_of_account(session, process_id)}"
+    number = f"{facts.subscriber.account_no}-{next_of_account(session, order_of(session, process_id).account_id)}"
     return _keep(session, process_id, DocumentKind.CONTRACT, number, facts, at=at)
 
 
@@ -78,9 +82,7 @@ def sign_act(session: Session, process_id: UUID, *, signed_by: Signatory, at: da
     Raises:
         Refusal: it was withdrawn, or the other of the two has signed it.
     """
-    act = session.scalars(
-        select(Document).where(Document.process_id == process_id, Document.kind.in_(ACTS)).with_for_update()
-    ).one()
+    act = session.scalars(_ACT, {"process_id": process_id}).one()
     return _signed(session, act, signed_by=signed_by, at=at, witness_actor=witness_actor)
 
 
@@ -150,10 +152,9 @@ def document_view(document: Document) -> DocumentView:
 
 def _drawn_up_or_locked(session: Session, process_id: UUID, kind: DocumentKind) -> Document | None:
     """The process's document of this kind. The process is locked: only one caller makes it."""
-    lock = select(Process.id).where(Process.id == process_id).with_for_update(key_share=True)
-    if session.scalar(lock) is None:
+    if not lock_process(session, process_id):
         raise not_found("process_unknown", "There is no such process: take its id from GET /v1/processes.")
-    return session.scalar(select(Document).where(Document.process_id == process_id, Document.kind == kind))
+    return session.scalar(_DRAWN_UP, {"process_id": process_id, "kind": kind})
 
 
 def _keep(

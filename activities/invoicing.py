@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from activities import ledger, settlement
@@ -30,6 +31,12 @@ __all__ = [
 ]
 
 INVOICE_DOCUMENT = "invoice"
+
+# Made once: to make it takes longer than to have it answered.
+_OUTSTANDING = select(settlement.outstanding_of_invoice()).where(Invoice.id == bindparam("invoice_id"))
+_CONNECTION_INVOICE = select(Invoice, settlement.outstanding_of_invoice()).where(
+    Invoice.process_id == bindparam("process_id"), Invoice.kind == InvoiceKind.CONNECTION
+)
 
 
 def issue_connection_invoice(
@@ -136,13 +143,26 @@ def _post_invoice(session: Session, invoice: Invoice) -> None:
     )
 
 
+class Owed(NamedTuple):
+    """An invoice, and what is still to be paid on it, in tiyn."""
+
+    invoice: Invoice
+    outstanding_minor: int
+
+
+def connection_invoice(session: Session, process_id: UUID) -> Owed:
+    """The invoice that a connection has got, and what is still to be paid on it, as `outstanding_minor` says."""
+    invoice, outstanding = session.execute(_CONNECTION_INVOICE, {"process_id": process_id}).one()
+    return Owed(invoice, max(0, int(outstanding)))
+
+
 def outstanding_minor(session: Session, invoice_id: UUID) -> int:
     """What is still to be paid on an invoice, in tiyn: total − credited − allocated, never negative.
 
     Raises:
         Refusal: there is no such invoice.
     """
-    outstanding = session.scalar(select(settlement.outstanding_of_invoice()).where(Invoice.id == invoice_id))
+    outstanding = session.scalar(_OUTSTANDING, {"invoice_id": invoice_id})
     if outstanding is None:
         raise unknown_invoice()
     return max(0, int(outstanding))

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from activities.ledger_audit import Finding, TrialBalanceRow, check, trial_balance
 from models.contracts.ledger import Chart, TransferView
 from models.contracts.money import kzt
-from models.tables.ledger import LedgerBalance, Transfer
+from models.tables.ledger import Transfer
 
 __all__ = [
     "Finding",
@@ -76,6 +76,10 @@ _INSERT = text("""
         CAST(:reason AS text[]), CAST(:effective_on AS date[]), CAST(:reverses_id AS uuid[]))
     ON CONFLICT (key) DO NOTHING
     RETURNING key
+""")
+_STANDINGS = text("""
+    SELECT account_id, chart_code, balance_minor FROM ledger_balance
+    WHERE account_id = ANY(CAST(:account_ids AS uuid[])) AND chart_code = ANY(CAST(:chart AS text[]))
 """)
 _REVERSE = text("""
     INSERT INTO transfer (key, debit, credit, amount_minor, currency, account_id, document_kind, document_id, reason,
@@ -195,11 +199,7 @@ def standing_of(session: Session, account_id: UUID) -> Standing:
 
 def standings_of(session: Session, account_ids: Collection[UUID]) -> dict[UUID, Standing]:
     """Both sides of the balance of each account."""
-    rows = session.execute(
-        select(LedgerBalance.account_id, LedgerBalance.chart_code, LedgerBalance.balance_minor).where(
-            LedgerBalance.account_id.in_(account_ids), LedgerBalance.chart_code.in_(SUBSCRIBERS_CHART)
-        )
-    )
+    rows = session.execute(_STANDINGS, {"account_ids": list(account_ids), "chart": list(SUBSCRIBERS_CHART)})
     balances = {(row.account_id, row.chart_code): row.balance_minor for row in rows}
     return {
         account_id: Standing(

@@ -22,6 +22,18 @@ from models.tables.people import Staff, Subscriber
 
 NO_PHONE_REASON = "no_phone"
 
+_INSERT = text("""
+    INSERT INTO message (key, subscriber_id, staff_id, process_id, recipient, template, language, body, segments,
+                         urgency, status, not_before, unless_paid_invoice_id, unless_over_episode_id, error_code,
+                         created_at, settled_at)
+    VALUES (:key, :subscriber_id, :staff_id, :process_id, :recipient, :template, :language, :body, :segments,
+            :urgency, :status, :at, :unless_paid_invoice_id, :unless_over_episode_id, :error_code, :at, :settled_at)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING id
+""")
+_OPTIONAL = dict.fromkeys(
+    ("subscriber_id", "staff_id", "process_id", "unless_paid_invoice_id", "unless_over_episode_id")
+)
 # The rows come as arrays, for the same reason as below.
 _INSERT_NOTICES = text("""
     INSERT INTO message (key, subscriber_id, unless_paid_invoice_id, error_code, recipient, language, body, segments,
@@ -121,16 +133,12 @@ def _queue(
     session: Session, recipient: _Recipient, body: str, *, key: str, urgency: Urgency, at: datetime, **columns: Any
 ) -> UUID:
     withdrawn = recipient.withdrawn
-    message_id: UUID | None = session.scalar(
-        insert(Message)
-        .values(
-            **_addressed(recipient, body), key=key, urgency=urgency, error_code=withdrawn, not_before=at,
-            status=MessageStatus.QUEUED if withdrawn is None else MessageStatus.WITHDRAWN, created_at=at,
-            settled_at=None if withdrawn is None else at, **columns,
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
-        .returning(Message.id)
-    )  # fmt: skip
+    row = _OPTIONAL | _addressed(recipient, body) | columns
+    settled = {
+        "status": (MessageStatus.QUEUED if withdrawn is None else MessageStatus.WITHDRAWN).value,
+        "error_code": withdrawn, "settled_at": None if withdrawn is None else at,
+    }  # fmt: skip
+    message_id: UUID | None = session.scalar(_INSERT, row | settled | {"key": key, "urgency": urgency.value, "at": at})
     if message_id is None:
         return session.scalars(select(Message.id).where(Message.key == key)).one()
     if withdrawn is None:
@@ -241,10 +249,10 @@ def _addressed(recipient: _Recipient, body: str) -> dict[str, Any]:
 
 
 def _subscriber(session: Session, subscriber_id: UUID) -> _Recipient:
-    found = _subscribers(session, [subscriber_id])
-    if not found:
+    subscriber = session.get(Subscriber, subscriber_id)
+    if subscriber is None:
         raise _subscriber_unknown()
-    return found[subscriber_id]
+    return _served(subscriber.phone, subscriber.language, subscriber.sms_opt_out_at)
 
 
 def _subscribers(session: Session, ids: Sequence[UUID]) -> dict[UUID, _Recipient]:
@@ -254,10 +262,11 @@ def _subscribers(session: Session, ids: Sequence[UUID]) -> dict[UUID, _Recipient
             Subscriber.id == any_(cast(ids, ARRAY(Uuid)))
         )
     )
-    return {
-        row.id: _Recipient(row.phone, row.language, None if row.sms_opt_out_at is None else OPTED_OUT_REASON)
-        for row in rows
-    }
+    return {row.id: _served(row.phone, row.language, row.sms_opt_out_at) for row in rows}
+
+
+def _served(phone: str, language: Language, opted_out_at: datetime | None) -> _Recipient:
+    return _Recipient(phone, language, None if opted_out_at is None else OPTED_OUT_REASON)
 
 
 def _staff(session: Session, staff_id: UUID | None) -> _Recipient:

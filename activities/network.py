@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, Select, or_, select, update
 from sqlalchemy.orm import Session
 from temporalio import activity
 
@@ -25,20 +25,29 @@ def reserve_port(session: Session, node_id: UUID, subscription_id: UUID, *, spee
     Raises:
         Refusal: the node has no such port.
     """
-    port = free_port(session, node_id, speed_mbps)
-    if port is None:
+    free = _free_port(node_id, speed_mbps).with_only_columns(NetworkPort.id).cte("free").prefix_with("MATERIALIZED")
+    port_no: int | None = session.scalar(
+        update(NetworkPort)
+        .where(NetworkPort.id == free.c.id)
+        .values(state=PortState.RESERVED, subscription_id=subscription_id)
+        .returning(NetworkPort.port_no)
+    )
+    if port_no is None:
         raise conflict(
             "no_free_port",
             "The node that reaches these premises has no free port that carries this tariff: ask the network's "
             "operations for one.",
         )
-    port.state, port.subscription_id = PortState.RESERVED, subscription_id
-    return port.port_no
+    return port_no
 
 
 def free_port(session: Session, node_id: UUID, speed_mbps: int | None) -> NetworkPort | None:
     """A free port of the node that carries a speed, locked, and that nobody else is just taking; none where none is."""
-    return session.scalar(
+    return session.scalar(_free_port(node_id, speed_mbps))
+
+
+def _free_port(node_id: UUID, speed_mbps: int | None) -> Select[NetworkPort]:
+    return (
         select(NetworkPort)
         .where(NetworkPort.node_id == node_id, NetworkPort.state == PortState.FREE, carries(speed_mbps))
         .order_by(NetworkPort.port_no)

@@ -1,9 +1,13 @@
 """Document numbers without gaps."""
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.tables.billing import NumberSeries
+_TAKE = text("""
+    INSERT INTO number_series (series, year, last) VALUES (:series, :year, :count)
+    ON CONFLICT (series, year) DO UPDATE SET last = number_series.last + excluded.last
+    RETURNING last
+""")
 
 
 def next_number(session: Session, series: str, year: int) -> int:
@@ -17,10 +21,5 @@ def next_number(session: Session, series: str, year: int) -> int:
 
 def next_numbers(session: Session, series: str, year: int, count: int) -> int:
     """Take the next `count` numbers at once, and answer the first of them; as `next_number` otherwise."""
-    statement = (
-        insert(NumberSeries)
-        .values(series=series, year=year, last=count)
-        .on_conflict_do_update(index_elements=["series", "year"], set_={"last": NumberSeries.last + count})
-        .returning(NumberSeries.last)
-    )
-    return session.execute(statement).scalar_one() - count + 1
+    last: int = session.execute(_TAKE, {"series": series, "year": year, "count": count}).scalar_one()
+    return last - count + 1

@@ -3,21 +3,23 @@
 from typing import Final
 
 from pydantic import BaseModel
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from models.contracts.billing_run import BillingPolicy
 from models.tables.catalogue import Policy
 
+_NEWEST = (
+    select(Policy)
+    .where(Policy.code == bindparam("code"), Policy.valid_from <= func.now())
+    .order_by(Policy.version.desc())
+    .limit(1)
+)
+
 
 def newest(session: Session, code: str) -> Policy | None:
     """The version that a process pins which starts now; none where the operator has set no policy."""
-    return session.scalar(
-        select(Policy)
-        .where(Policy.code == code, Policy.valid_from <= func.now())
-        .order_by(Policy.version.desc())
-        .limit(1)
-    )
+    return session.scalar(_NEWEST, {"code": code})
 
 
 FIRST_VERSION_BY: Final = "first-version"

@@ -5,6 +5,7 @@ Facts reach the template as JSON and are shown as text, never read as markup.
 
 import json
 import unicodedata
+from collections import defaultdict
 from datetime import date, datetime, time
 from functools import cache
 from pathlib import Path
@@ -55,15 +56,25 @@ def _midnight(facts: dict[str, Any]) -> int:
     return int(datetime.combine(day, time(), ZoneInfo(facts["operator"]["timezone"])).timestamp())
 
 
+_AT_REST: defaultdict[str, list[typst.Compiler]] = defaultdict(list)
+"""Compilers of each template that nobody uses just now: one does a document at a time, and keeps what it has read."""
+
+
 def _compiled(kind: str, data: str, made_at: int, standards: list[Any]) -> bytes:
-    return typst.compile(
-        TEMPLATES / f"{kind}.typ",
-        root=TEMPLATES,
-        font_paths=_fonts(),
-        sys_inputs={"facts": data},
-        pdf_standards=standards,
-        timestamp=made_at,
-    )
+    compiler = _compiler(kind)
+    try:
+        pdf = compiler.compile(sys_inputs={"facts": data}, pdf_standards=standards, timestamp=made_at)
+    finally:
+        _AT_REST[kind].append(compiler)
+    assert isinstance(pdf, bytes), "a PDF is one file"
+    return pdf
+
+
+def _compiler(kind: str) -> typst.Compiler:
+    try:
+        return _AT_REST[kind].pop()
+    except IndexError:
+        return typst.Compiler(TEMPLATES / f"{kind}.typ", root=TEMPLATES, font_paths=_fonts())
 
 
 @cache

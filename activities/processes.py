@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -45,6 +45,12 @@ _ENTER_STAGE = text("""
     INSERT INTO process_stage (process_id, name, entered_at) VALUES (:process_id, :stage, :at)
     ON CONFLICT (process_id, name) DO UPDATE SET entered_at = excluded.entered_at
 """)
+_LOCK = text("SELECT id FROM process WHERE id = :process_id FOR NO KEY UPDATE")
+_CLOSE = text("""
+    UPDATE process SET status = :status, closed_at = :at, close_reason = :reason, waiting_for = NULL
+    WHERE id = :process_id AND status = 'open'
+    RETURNING id
+""")
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,11 @@ def get_process(session: Session, process_id: UUID) -> Process:
     if process is None:
         raise not_found("process_unknown", "There is no such process: take its id from GET /v1/processes.")
     return process
+
+
+def lock_process(session: Session, process_id: UUID) -> bool:
+    """Keep others who lock the process waiting until the transaction ends; answers whether there is such a one."""
+    return session.scalar(_LOCK, {"process_id": process_id}) is not None
 
 
 def tell(
@@ -117,13 +128,8 @@ def close(
     session: Session, process_id: UUID, status: ProcessStatus, *, at: datetime, reason: str | None = None
 ) -> None:
     """Say that the process has ended, and tell the requests that follow it; the first end stands."""
-    ended = session.execute(
-        update(Process)
-        .where(Process.id == process_id, Process.status == ProcessStatus.OPEN)
-        .values(status=status, closed_at=at, close_reason=reason, waiting_for=None)
-        .returning(Process.id)
-    )
-    if ended.first() is not None:
+    ending = {"process_id": process_id, "status": status.value, "at": at, "reason": reason}
+    if session.scalar(_CLOSE, ending) is not None:
         tell_followers(session, process_id)
 
 

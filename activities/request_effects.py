@@ -133,7 +133,7 @@ def _send_crew(completion: Completion, request: Request, what: forms.SendCrew) -
 def _start_connection(completion: Completion, request: Request, order: Any) -> Process:
     session, subscriber_id = completion.session, completion.process.subscriber_id
     if subscriber_id is None and order.subscriber is not None:
-        subscriber_id = subscribers.register(session, order.subscriber, on=completion.on).id
+        subscriber_id = subscribers.register(session, order.subscriber, on=completion.on).subscriber.id
         request_acts.identify(session, request, subscriber_id, actor=completion.actor, at=completion.at)
     if subscriber_id is None or (order.subscriber_id or subscriber_id) != subscriber_id:
         raise _of_another()

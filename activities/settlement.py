@@ -23,6 +23,7 @@ from models.tables.people import Account
 
 PAYMENT_DOCUMENT = "payment"
 
+_LOCK = text("SELECT id FROM account WHERE id = :account_id FOR NO KEY UPDATE")
 _ALLOCATE = text("""
     INSERT INTO allocation (payment_id, invoice_id, amount_minor, reason, reallocation_id)
     SELECT share.payment_id, share.invoice_id, share.amount_minor, :reason, :reallocation_id
@@ -34,7 +35,7 @@ _ALLOCATE = text("""
 
 def lock_account(session: Session, account_id: UUID) -> None:
     """Wait for whoever else changes this account's money, and keep others waiting until the transaction ends."""
-    session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True)).scalar_one()
+    session.execute(_LOCK, {"account_id": account_id}).scalar_one()
 
 
 def credited_of_invoice() -> ScalarSelect[Any]:

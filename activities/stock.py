@@ -24,6 +24,21 @@ from models.tables.tariff_changes import TariffChange
 DELIVERIES: Final = 0x53544F434B
 """Advisory lock: held alone by whoever tells of new pieces, together by those who say that they wait for some."""
 
+_HELD = text("SELECT sku FROM stock_item WHERE subscription_id = :subscription_id")
+_RESERVE = text("""
+    WITH free AS MATERIALIZED (
+        SELECT id FROM stock_item WHERE sku = :sku AND state = 'in_stock' ORDER BY received_at, id LIMIT :wanted
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE stock_item SET state = 'reserved', subscription_id = :subscription_id
+    FROM free WHERE stock_item.id = free.id
+    RETURNING stock_item.id
+""")
+_RESERVED = text("""
+    SELECT serial FROM stock_item WHERE subscription_id = :subscription_id AND state = 'reserved'
+    ORDER BY sku, received_at, id
+""")
+
 
 def check_skus(session: Session, skus: Sequence[str]) -> None:
     """Return if every SKU is in the catalogue.
@@ -45,24 +60,11 @@ def reserve(session: Session, subscription_id: UUID, skus: Sequence[str]) -> lis
     Repeating it reserves only what was missing before. Two applications never get the same piece: a row that the
     other one is just taking is skipped.
     """
-    held = Counter(session.scalars(select(StockItem.sku).where(StockItem.subscription_id == subscription_id)))
+    held = Counter(session.scalars(_HELD, {"subscription_id": subscription_id}))
     missing: list[str] = []
     for sku, wanted in sorted((Counter(skus) - held).items()):
-        free = (
-            select(StockItem.id)
-            .where(StockItem.sku == sku, StockItem.state == StockState.IN_STOCK)
-            .order_by(StockItem.received_at, StockItem.id)
-            .limit(wanted)
-            .with_for_update(skip_locked=True)
-            .cte("free")
-            .prefix_with("MATERIALIZED")
-        )
-        taken = session.execute(
-            update(StockItem)
-            .where(StockItem.id == free.c.id)
-            .values(state=StockState.RESERVED, subscription_id=subscription_id)
-            .returning(StockItem.id)
-        ).all()
+        order = {"sku": sku, "wanted": wanted, "subscription_id": subscription_id}
+        taken = session.execute(_RESERVE, order).all()
         missing += [sku] * (wanted - len(taken))
     return missing
 
@@ -122,18 +124,20 @@ def mount(
     """
     for index, swap in enumerate(swaps):
         _swap(session, subscription_id, swap, field=f"swaps.{index}")
-    expected = sorted(reserved_serials(session, subscription_id))
-    if sorted(serials) != expected:
+    mounted = sorted(
+        session.scalars(
+            update(StockItem)
+            .where(StockItem.subscription_id == subscription_id, StockItem.state == StockState.RESERVED)
+            .values(state=StockState.INSTALLED, first_used_at=func.coalesce(StockItem.first_used_at, at))
+            .returning(StockItem.serial)
+        )
+    )
+    if sorted(serials) != mounted:
         raise invalid(
             "serials_not_reserved",
             "Mount the reserved equipment, or name each swap with its reason.",
-            {"serials": f"expected {', '.join(expected) or 'none'}"},
+            {"serials": f"expected {', '.join(mounted) or 'none'}"},
         )
-    session.execute(
-        update(StockItem)
-        .where(StockItem.subscription_id == subscription_id, StockItem.state == StockState.RESERVED)
-        .values(state=StockState.INSTALLED, first_used_at=func.coalesce(StockItem.first_used_at, at))
-    )
 
 
 def _swap(session: Session, subscription_id: UUID, swap: Swap, *, field: str) -> None:
@@ -230,13 +234,7 @@ def release(session: Session, subscription_id: UUID) -> list[str]:
 
 def reserved_serials(session: Session, subscription_id: UUID) -> list[str]:
     """The serial numbers that are reserved for the subscription, by SKU and age."""
-    return list(
-        session.scalars(
-            select(StockItem.serial)
-            .where(StockItem.subscription_id == subscription_id, StockItem.state == StockState.RESERVED)
-            .order_by(StockItem.sku, StockItem.received_at, StockItem.id)
-        )
-    )
+    return list(session.scalars(_RESERVED, {"subscription_id": subscription_id}))
 
 
 def _repeated(serials: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,39 +21,42 @@ from models.tables.people import Account, Subscriber, account_no_sequence
 from models.tables.subscriptions import Subscription
 
 
-def register(session: Session, new: NewSubscriber, *, on: date) -> Subscriber:
+class Customer(NamedTuple):
+    """A subscriber, the account that they got at registration, and whether they are new."""
+
+    subscriber: Subscriber
+    account: Account
+    is_new: bool
+
+
+def register(session: Session, new: NewSubscriber, *, on: date) -> Customer:
     """The subscriber of this IIN, registered with an account where nobody knew them.
 
-    A known subscriber is returned as they are: what was sent about them changes nothing.
+    A known subscriber is returned as they are: what was sent about them changes nothing. Two at once are one: the
+    later waits for the earlier.
 
     Raises:
         Refusal: the premises don't exist.
     """
-    return register_or_find(session, new, on=on)[0]
-
-
-def register_or_find(session: Session, new: NewSubscriber, *, on: date) -> tuple[Subscriber, bool]:
-    """As `register`; answers also whether they are new. Two at once are one: the later waits for the earlier.
-
-    Raises:
-        Refusal: the premises don't exist.
-    """
-    known = session.scalar(select(Subscriber).where(Subscriber.iin == new.iin))
+    named = select(Subscriber).where(Subscriber.iin == new.iin)
+    known = session.scalar(named)
     if known is not None:
-        return known, False
+        return Customer(known, account_of(session, known.id), is_new=False)
     _check_premises(session, new.premises_id)
-    created = session.scalar(
+    created = session.execute(
         insert(Subscriber)
         .values(**new.model_dump())
         .on_conflict_do_nothing(index_elements=["iin"])
-        .returning(Subscriber)
-    )
+        .returning(Subscriber, account_no_sequence.next_value())
+    ).one_or_none()
     if created is None:
-        return session.scalars(select(Subscriber).where(Subscriber.iin == new.iin)).one(), False
-    number = session.scalars(select(account_no_sequence.next_value())).one()
-    session.add(Account(account_no=account_no(number), subscriber_id=created.id, opened_on=on))
+        known = session.scalars(named).one()
+        return Customer(known, account_of(session, known.id), is_new=False)
+    subscriber, number = created
+    account = Account(account_no=account_no(number), subscriber_id=subscriber.id, opened_on=on)
+    session.add(account)
     session.flush()
-    return created, True
+    return Customer(subscriber, account, is_new=True)
 
 
 def _check_premises(session: Session, premises_id: UUID | None) -> None:

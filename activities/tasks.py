@@ -14,7 +14,7 @@ from activities.completion import Completion
 from activities.department_heads import head_of
 from activities.message_queue import queue_message
 from activities.outbox import remind_workflow
-from activities.processes import tell, workflow_id_of
+from activities.processes import get_process, tell
 from activities.task_effects import EFFECTS
 from models.contracts.engine import COMPLETE_TASK_SIGNAL
 from models.contracts.form import Form
@@ -39,7 +39,7 @@ from models.contracts.refusals import conflict, invalid, not_found
 from models.database import Database
 from models.rules.sms_texts import Template
 from models.rules.task_titles import TASK_TITLES
-from models.tables.processes import Task, TaskSubmission, TimelineEntry
+from models.tables.processes import Process, Task, TaskSubmission, TimelineEntry
 from settings import Settings
 
 DEPARTMENT: dict[TaskKind, Role] = {
@@ -93,6 +93,20 @@ _OPEN = text("""
     SELECT id FROM opened
 """).bindparams(bindparam("facts", type_=JSONB), bindparam("task_facts", type_=JSONB))
 
+_SUBMITTED = (
+    select(Task, TaskSubmission, Process)
+    .select_from(Task)
+    .join(TaskSubmission, TaskSubmission.id == bindparam("submission_id"))
+    .join(Process, Process.id == Task.process_id)
+    .where(Task.id == bindparam("task_id"))
+    .with_for_update(of=Task, key_share=True)
+)
+_SUBMIT = text("""
+    INSERT INTO task_submission (task_id, outcome, data, actor, source)
+    VALUES (:task_id, :outcome, :data, :actor, :source)
+    RETURNING id, (SELECT workflow_id FROM process WHERE id = :process_id) AS workflow_id
+""").bindparams(bindparam("data", type_=JSONB))
+
 REMIND_AFTER = timedelta(seconds=15)
 """Longer than anybody waits for the answer to an Update."""
 
@@ -140,13 +154,11 @@ def submit(
     while, unless whoever asks takes the reminder away when they have their answer.
     """
     checked_form(TaskKind(task.kind), outcome, data)
-    submission = TaskSubmission(task_id=task.id, outcome=outcome, data=data, actor=actor, source=source)
-    session.add(submission)
-    session.flush()
+    row = {"task_id": task.id, "outcome": outcome, "data": data, "actor": actor, "source": source}
+    submission = session.execute(_SUBMIT, row | {"process_id": task.process_id}).one()
     act = TaskAct(task_id=task.id, outcome=outcome, actor=actor, submission_id=submission.id)
-    workflow_id = workflow_id_of(session, task.process_id)
     reminder_id = remind_workflow(
-        session, workflow_id=workflow_id, signal=COMPLETE_TASK_SIGNAL, signal_input=act, after=REMIND_AFTER
+        session, workflow_id=submission.workflow_id, signal=COMPLETE_TASK_SIGNAL, signal_input=act, after=REMIND_AFTER
     )
     return act, reminder_id
 
@@ -218,14 +230,14 @@ class TaskActivities:
         """
         act = order.act
         with self._database.transaction() as session:
-            task, data = _locked_with_data(session, order)
+            task, data, process = _locked_with_data(session, order)
             if is_repetition(task, act.outcome, data):
                 return TaskDone(task_id=task.id, outcome=act.outcome, resume_at=_resume_at(data))
             form = checked_form(TaskKind(task.kind), act.outcome, data)
             task.status, task.outcome, task.data = TaskStatus.DONE, act.outcome, data
             task.completed_at, task.completed_by = order.at, act.actor
             session.flush()
-            completion = Completion(session, task, form, act.actor, order.at, self._settings)
+            completion = Completion(session, process, task, form, act.actor, order.at, self._settings)
             EFFECTS[TaskKind(task.kind), act.outcome](completion)
             return TaskDone(task_id=task.id, outcome=act.outcome, resume_at=_resume_at(data))
 
@@ -292,24 +304,24 @@ def _withdraw(session: Session, task: Task, at: datetime) -> None:
     tell(session, task.process_id, "task_withdrawn", key=f"task_withdrawn:{task.id}", at=at, facts={"task": task.kind})
 
 
-def _locked_with_data(session: Session, order: TaskActOrder) -> tuple[Task, dict[str, Any]]:
-    """The task, and what was filled in: from the submission, or from the signal itself, which is then kept as one."""
+def _locked_with_data(session: Session, order: TaskActOrder) -> tuple[Task, dict[str, Any], Process]:
+    """The task, what was filled in, and the task's process.
+
+    What was filled in comes from the submission, or from the signal itself, which is then kept as one.
+    """
     act = order.act
     if act.submission_id is not None:
-        task, submission = session.execute(
-            select(Task, TaskSubmission)
-            .join(TaskSubmission, TaskSubmission.id == act.submission_id)
-            .where(Task.id == act.task_id)
-            .with_for_update(of=Task, key_share=True)
+        task, submission, process = session.execute(
+            _SUBMITTED, {"task_id": act.task_id, "submission_id": act.submission_id}
         ).one()
         if submission.task_id != act.task_id:
             raise conflict("submission_of_another_task", "This submission belongs to another task: send it again.")
-        return task, submission.data
+        return task, submission.data, process
     task, data = get_task(session, act.task_id, lock=True), act.data or {}
     session.add(
         TaskSubmission(task_id=act.task_id, outcome=act.outcome, data=data, actor=act.actor, source="temporal-ui")
     )
-    return task, data
+    return task, data, get_process(session, task.process_id)
 
 
 def _resume_at(data: dict[str, Any]) -> Any:

@@ -4,13 +4,12 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities import crews
 from activities.message_queue import queue_message
-from activities.processes import get_process, tell
+from activities.processes import get_process, lock_process, tell
 from models.contracts.messaging import Urgency
 from models.contracts.processes import Rescheduling
 from models.contracts.steps import ProcessStep
@@ -30,7 +29,7 @@ def book_visit(
         Refusal: as `crews.book` does.
     """
     # Two at once for one process would not see each other's visit.
-    session.execute(select(Process.id).where(Process.id == process.id).with_for_update(key_share=True))
+    lock_process(session, process.id)
     booked = crews.visit_of(session, process.id)
     if booked is not None and (booked[0].id, booked[1][0]) == (crew_id, starts_at):
         return

@@ -31,10 +31,10 @@ def register_subscriber(new: NewSubscriber, response: Response, ctx: Ctx, caller
     del caller
     on = datetime.now(tz=ctx.settings.zone).date()
     with ctx.database.transaction() as session:
-        subscriber, is_new = subscribers.register_or_find(session, new, on=on)
-        if not is_new:
+        customer = subscribers.register(session, new, on=on)
+        if not customer.is_new:
             response.status_code = 200
-        return subscribers.view(session, subscriber)
+        return subscribers.view(session, customer.subscriber)
 
 
 @router.get("")

@@ -18,6 +18,7 @@ class Database:
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=0,
+            pool_use_lifo=True,  # few connections with their statements prepared, rather than all of them half warm
             pool_timeout=10,  # a bank waits 15 s: better told to ask again than left without an answer
             pool_pre_ping=False,
             pool_recycle=1800,

@@ -45,8 +45,8 @@ def body(**other: Any) -> dict[str, Any]:
 
 def test_a_new_subscriber_gets_an_account_whose_number_checks(database: Database) -> None:
     with database.transaction() as session:
-        subscriber = subscribers.register(session, new_subscriber(), on=TODAY)
-        account = subscribers.account_of(session, subscriber.id)
+        subscriber, account, _ = subscribers.register(session, new_subscriber(), on=TODAY)
+        assert account is subscribers.account_of(session, subscriber.id)
         assert is_account_no(account.account_no)
         assert account.opened_on == TODAY
         view = subscribers.view(session, subscriber)
@@ -57,12 +57,13 @@ def test_a_new_subscriber_gets_an_account_whose_number_checks(database: Database
 def test_a_known_iin_is_the_known_subscriber_unchanged(database: Database) -> None:
     new = new_subscriber()
     with database.transaction() as session:
-        known = subscribers.register(session, new, on=TODAY)
+        known, account, _ = subscribers.register(session, new, on=TODAY)
     with database.transaction() as session:
-        again, is_new = subscribers.register_or_find(
+        again, its_account, is_new = subscribers.register(
             session, new.model_copy(update={"full_name": "Другое Имя", "premises_id": uuid4()}), on=TODAY
         )
         assert (again.id, again.full_name, is_new) == (known.id, new.full_name, False)
+        assert its_account.id == account.id
 
 
 def test_one_iin_registered_by_many_at_once_is_one_subscriber_with_one_account(database: Database) -> None:
@@ -70,9 +71,8 @@ def test_one_iin_registered_by_many_at_once_is_one_subscriber_with_one_account(d
 
     def register(_: int) -> tuple[UUID, bool]:
         with database.transaction() as session:
-            subscriber, is_new = subscribers.register_or_find(session, new, on=TODAY)
-            subscribers.account_of(session, subscriber.id)
-            return subscriber.id, is_new
+            customer = subscribers.register(session, new, on=TODAY)
+            return customer.subscriber.id, customer.is_new
 
     with ThreadPoolExecutor(12) as pool:
         registered = list(pool.map(register, range(12)))

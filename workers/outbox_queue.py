@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Integer, Text, all_, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from activities.outbox import is_waiting
@@ -54,6 +54,23 @@ class Failure:
     pause_seconds: float
 
 
+# Asked many times a second: made once. What waits is said by `activities.outbox` alone.
+_WAITING = (
+    select(
+        Outbox.id,
+        Outbox.workflow_id,
+        Outbox.workflow_type,
+        Outbox.task_queue,
+        Outbox.start_input,
+        Outbox.signal,
+        Outbox.signal_input,
+        Outbox.attempts,
+        text("extract(epoch FROM next_attempt_at - clock_timestamp())::float8"),
+    )
+    .where(is_waiting(), Outbox.workflow_id != all_(bindparam("but_not", type_=ARRAY(Text))))
+    .order_by(Outbox.id)
+    .limit(bindparam("batch", type_=Integer))
+)
 _TOLD = text("""
     UPDATE outbox SET delivered_at = clock_timestamp(), last_error = coalesce(told.note, last_error)
     FROM unnest(CAST(:ids AS uuid[]), CAST(:notes AS text[])) AS told (id, note)
@@ -89,23 +106,8 @@ class OutboxQueue:
 
     def waiting(self, but_not: Sequence[str]) -> list[Row]:
         """Rows that are yet to be told, oldest first, without those of the workflows named."""
-        statement = (
-            select(
-                Outbox.id,
-                Outbox.workflow_id,
-                Outbox.workflow_type,
-                Outbox.task_queue,
-                Outbox.start_input,
-                Outbox.signal,
-                Outbox.signal_input,
-                Outbox.attempts,
-                text("extract(epoch FROM next_attempt_at - clock_timestamp())::float8"),
-            )
-            .where(is_waiting(), Outbox.workflow_id.not_in(but_not))
-            .order_by(Outbox.id)
-            .limit(BATCH)
-        )
-        return [Row(*row) for row in self._connection.execute(statement)]
+        rows = self._connection.execute(_WAITING, {"but_not": list(but_not), "batch": BATCH})
+        return [Row(*row) for row in rows]
 
     def record(self, told: Sequence[Told], failures: Sequence[Failure]) -> None:
         """Note what was told and what was not."""

@@ -1,22 +1,28 @@
 """The connection to Temporal, alike for whoever starts, signals or runs workflows."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Self
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
+from temporalio.converter import SerializationContext
 from temporalio.service import TLSConfig
 
 from settings import Settings
 
-_PARTS: Final = tuple(PydanticPayloadConverter().converters.values())
+_PARTS: Final = PydanticPayloadConverter().converters
 
 
 class PayloadConverter(PydanticPayloadConverter):
-    """Temporal makes one for each activation of a workflow; what its parts learned of our types is kept."""
+    """Temporal makes several for each activation of a workflow; what its parts learned of our types is kept."""
 
     def __init__(self) -> None:
-        self._set_converters(*_PARTS)
+        self.converters = _PARTS
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """Itself: nothing here looks at who is spoken to."""
+        del context
+        return self
 
 
 DATA_CONVERTER: Final = replace(pydantic_data_converter, payload_converter_class=PayloadConverter)

@@ -3,12 +3,17 @@
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select, text
 
 from models.contracts.network import PortState
 from models.contracts.refusals import conflict
 from models.database import Database
 from models.tables.network import NetworkPort
+
+_SET = text("""
+    UPDATE network_port SET state = :state, profile = :profile
+    WHERE subscription_id = :subscription_id AND kept_for IS NULL
+""")
 
 
 class NetworkGateway(Protocol):
@@ -66,7 +71,7 @@ class LocalNetwork:
 
     def _set(self, subscription_id: UUID, state: PortState, profile: str | None) -> None:
         with self._database.transaction() as session:
-            session.execute(update(NetworkPort).where(is_port_of(subscription_id)).values(state=state, profile=profile))
+            session.execute(_SET, {"subscription_id": subscription_id, "state": state.value, "profile": profile})
 
 
 def is_port_of(subscription_id: UUID) -> ColumnElement[bool]:
