@@ -83,7 +83,7 @@ _WITHDRAW = text("""
                          WHERE notice.message_key = unsent.message_key AND NOT notice.is_over)
     RETURNING unsent.phone
 """)
-# An end that was said and has failed was said; one that was withdrawn because things had changed was not.
+# An end that was to be said and could not be is not said again; one that was withdrawn for a change still is to be.
 _IS_BELIEVED = text("""
     SELECT EXISTS (
         SELECT FROM (
@@ -92,7 +92,8 @@ _IS_BELIEVED = text("""
             JOIN message ON message.key = notice.message_key
             JOIN subscriber ON subscriber.id = notice.subscriber_id
             WHERE notice.outage_id = :outage_id
-              AND (message.status <> 'withdrawn' OR message.error_code IS DISTINCT FROM :outdated)
+              AND (message.status NOT IN ('withdrawn', 'failed', 'undelivered')
+                   OR (notice.is_over AND message.error_code IS DISTINCT FROM :outdated))
               AND EXISTS (
                   SELECT FROM outage_affected AS affected
                   JOIN subscription AS service ON service.id = affected.subscription_id

@@ -124,6 +124,8 @@ def test_who_was_not_reached_was_not_told(town: Town, status: MessageStatus) -> 
             session.merge(message).status = status
     town.change(outage_id, ended=True)
     assert town.heard(served) == ["announced"]
+    town.sleep(1)
+    assert town.process(outage_id).stage == "closed", "it waits for nobody who was not told"
 
 
 def test_one_number_gets_one_sms_whoever_has_it_and_however_many_services(town: Town) -> None:
