@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 
 from activities import payments
-from activities.customer_lookup import customer_info as info_of
+from activities.customer_lookup import by_iin, found_customer, info_of
 from activities.payment_conflicts import reporting
-from api.bank_access import BankWith, Basic, admitted, basic
+from api.bank_access import BankWith, Basic, admitted, admitted_to_ask, basic
 from api.context import Ctx
 from api.problems import PROBLEMS
 from api.threads import BankRoute
@@ -34,7 +33,7 @@ class _KnownFirst(BankRoute):
                 return await handle(request)
             except RequestValidationError:
                 context = request.app.state.context
-                await run_in_threadpool(BankWith(NAME), request, context, await basic(request))
+                await BankWith(NAME)(request, context, await basic(request))
                 raise
 
         return handle_known
@@ -47,11 +46,12 @@ AskedIin = Annotated[str, Path(pattern=r"^[0-9]{12}$", examples=["880101300010"]
 
 
 @router.get("/customers/{iin}")
-def customer_info(iin: AskedIin, request: Request, ctx: Ctx, credentials: Basic) -> CustomerInfo:
+async def customer_info(iin: AskedIin, request: Request, ctx: Ctx, credentials: Basic) -> CustomerInfo:
     """GetCustomerInfo: who is paid for, and what they owe now. 404 for an IIN that is not served."""
-    with ctx.database.reading() as session:
-        admitted(session, request, credentials, NAME)
-        return info_of(session, iin)
+    async with ctx.database.lookups.asking() as ask:
+        await admitted_to_ask(ask, request, credentials, NAME)
+        rows = await ask(by_iin(iin))
+    return info_of(iin, found_customer(rows))
 
 
 @router.post(
