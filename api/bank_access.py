@@ -159,6 +159,7 @@ def _address(request: Request) -> str:
     return client_address(request, request.app.state.context.settings.trusted_proxies)
 
 
+@lru_cache(maxsize=1024)
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, AsyncCursor, OperationalError
 from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 from sqlalchemy.orm import Session
@@ -47,7 +47,8 @@ class Lookups:
         self._url = url
         self._options = options
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._idle: list[tuple[float, AsyncConnection[Any]]] = []
+        self._idle: list[tuple[float, AsyncCursor[Any]]] = []
+        """Since when each is connected. A cursor costs something to make, so each connection keeps its own."""
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[Ask]:
@@ -58,15 +59,15 @@ class Lookups:
         """
         await self._place()
         try:
-            opened_at, connection = await self._connected()
+            since, cursor = await self._connected()
             try:
-                yield partial(_rows, connection)
+                yield partial(_rows, cursor)
             finally:
-                if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-                    self._idle.append((opened_at, connection))
+                if cursor.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                    self._idle.append((since, cursor))
                 else:
                     # Lost, or left in the middle. Where the server went away, the others are of no use either.
-                    connection.pgconn.finish()
+                    cursor.connection.pgconn.finish()
                     self.close()
         finally:
             self._places.release()
@@ -74,8 +75,8 @@ class Lookups:
     def close(self) -> None:
         """Close what is not in use. Not asynchronous: nothing is waited for, on whichever loop it was opened."""
         while self._idle:
-            _, connection = self._idle.pop()
-            connection.pgconn.finish()
+            _, cursor = self._idle.pop()
+            cursor.connection.pgconn.finish()
 
     async def _place(self) -> None:
         try:
@@ -84,18 +85,19 @@ class Lookups:
         except TimeoutError:
             raise OperationalError("all connections for look-ups are in use") from None
 
-    async def _connected(self) -> tuple[float, AsyncConnection[Any]]:
+    async def _connected(self) -> tuple[float, AsyncCursor[Any]]:
         now = time.monotonic()
         while self._idle:
-            opened_at, connection = self._idle.pop()
-            if now - opened_at < _OLDEST_SECONDS:
-                return opened_at, connection
-            connection.pgconn.finish()
-        return now, await AsyncConnection.connect(
+            since, cursor = self._idle.pop()
+            if now - since < _OLDEST_SECONDS:
+                return since, cursor
+            cursor.connection.pgconn.finish()
+        connection = await AsyncConnection.connect(
             self._url, autocommit=True, row_factory=namedtuple_row, **self._options
         )
+        return now, connection.cursor()
 
 
-async def _rows(connection: AsyncConnection[Any], query: Query) -> Sequence[Any]:
-    cursor = await connection.execute(query.statement, query.parameters)
+async def _rows(cursor: AsyncCursor[Any], query: Query) -> Sequence[Any]:
+    await cursor.execute(query.statement, query.parameters)
     return await cursor.fetchall()

@@ -51,7 +51,7 @@ class HttpReading(HttpToolsProtocol):
 
     @property
     def _is_answered(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        return getattr(self.cycle, "response_complete", True)
 
     def _hand_over(self, data: bytes) -> None:
         self.connections.discard(self)
