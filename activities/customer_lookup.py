@@ -3,15 +3,16 @@
 One statement sees one moment: what it answers is right to the tiyn, whatever is being paid or billed meanwhile.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.contracts.bank import CustomerAccount, CustomerInfo
 from models.contracts.money import kzt
 from models.contracts.refusals import not_found
+from models.lookups import Query, ask_in
 from models.rules.names import masked_name
 
 _FOUND = """
@@ -25,8 +26,8 @@ _FOUND = """
         FROM subscription WHERE subscription.account_id = account.id
     ) AS served
 """
-_BY_IIN = text(f"{_FOUND} WHERE subscriber.iin = :number ORDER BY account.number")
-_BY_ACCOUNT_NO = text(f"{_FOUND} WHERE account.account_no = :number")
+_BY_IIN = f"{_FOUND} WHERE subscriber.iin = %(number)s ORDER BY account.number"
+_BY_ACCOUNT_NO = f"{_FOUND} WHERE account.account_no = %(number)s"
 
 
 class FoundAccount(NamedTuple):
@@ -57,14 +58,22 @@ class FoundCustomer:
         return any(account.lives or account.debt_minor > 0 for account in self.accounts)
 
 
-def find_customer(session: Session, *, iin: str | None = None, account_no: str | None = None) -> FoundCustomer:
-    """Whom an IIN or an account number belongs to, and what is due. Writes nothing.
+def by_iin(iin: str) -> Query:
+    """Asks for whom an IIN belongs to, and what is due: for `found_customer`."""
+    return Query(_BY_IIN, {"number": iin})
+
+
+def by_account_no(account_no: str) -> Query:
+    """Asks for whom an account number belongs to, and what is due on it: for `found_customer`."""
+    return Query(_BY_ACCOUNT_NO, {"number": account_no})
+
+
+def found_customer(rows: Sequence[Any]) -> FoundCustomer:
+    """Whom the number belongs to.
 
     Raises:
         Refusal: nobody with this number is served.
     """
-    statement, number = (_BY_ACCOUNT_NO, account_no) if iin is None else (_BY_IIN, iin)
-    rows = session.execute(statement, {"number": number}).all()
     if not rows:
         raise not_found("customer_unknown", "Nobody with this number is served: ask the payer to check it.")
     return FoundCustomer(
@@ -73,13 +82,8 @@ def find_customer(session: Session, *, iin: str | None = None, account_no: str |
     )
 
 
-def customer_info(session: Session, iin: str) -> CustomerInfo:
-    """Answer of GetCustomerInfo: the accounts of a person and what is due on them. Writes nothing.
-
-    Raises:
-        Refusal: nobody with this IIN is served.
-    """
-    found = find_customer(session, iin=iin)
+def info_of(iin: str, found: FoundCustomer) -> CustomerInfo:
+    """The answer of GetCustomerInfo."""
     return CustomerInfo(
         iin=iin,
         account_no=found.accounts[0].account_no,
@@ -89,3 +93,12 @@ def customer_info(session: Session, iin: str) -> CustomerInfo:
             CustomerAccount(account_no=account.account_no, debt=kzt(account.debt_minor)) for account in found.accounts
         ],
     )
+
+
+def customer_info(session: Session, iin: str) -> CustomerInfo:
+    """Answer of GetCustomerInfo: the accounts of a person and what is due on them. Writes nothing.
+
+    Raises:
+        Refusal: nobody with this IIN is served.
+    """
+    return info_of(iin, found_customer(ask_in(session, by_iin(iin))))

@@ -2,6 +2,7 @@
 
 import ipaddress
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
@@ -10,7 +11,6 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
-from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from api.access import client_address, secret_digest
@@ -18,6 +18,7 @@ from api.context import Ctx
 from api.problems import Unauthenticated
 from models.contracts.banks import PayeeNumber, ShownField
 from models.contracts.refusals import forbidden
+from models.lookups import Ask, Query, ask_in
 
 basic = HTTPBasic(auto_error=False, description="A bank's user and password")
 Basic = Annotated[HTTPBasicCredentials | None, Depends(basic)]
@@ -31,11 +32,11 @@ _COLUMNS = """
     FROM bank
 """
 # Each is one look-up by a unique index; the banks that are known by their networks alone are a handful of rows.
-_BY_USER = text(f"{_COLUMNS} WHERE username = :user AND credential = 'password' AND active")
-_BY_SECRET = text(f"{_COLUMNS} WHERE password_sha256 = :digest AND credential = 'secret' AND active")
-_BY_ADDRESS = text(
+_BY_USER = f"{_COLUMNS} WHERE username = %(user)s AND credential = 'password' AND active"
+_BY_SECRET = f"{_COLUMNS} WHERE password_sha256 = %(digest)s AND credential = 'secret' AND active"
+_BY_ADDRESS = (
     f"{_COLUMNS} WHERE credential = 'address' AND active "
-    "AND CAST(:address AS inet) <<= ANY (CAST(allowed_networks AS inet[]))"
+    "AND CAST(%(address)s AS inet) <<= ANY (CAST(allowed_networks AS inet[]))"
 )
 
 
@@ -68,12 +69,58 @@ def admitted(
         Unauthenticated: no bank is known by what was presented.
         Refusal: it calls from elsewhere than its networks, or may not speak this dialect.
     """
-    address = _address(request)
+    claim = _claim_of(request, credentials)
+    return _admit(request, claim, ask_in(session, claim.query), dialect)
+
+
+async def admitted_to_ask(
+    ask: Ask, request: Request, credentials: HTTPBasicCredentials | None, dialect: str | None
+) -> BankCaller:
+    """As `admitted`, for look-ups on the event loop."""
+    claim = _claim_of(request, credentials)
+    return _admit(request, claim, await ask(claim.query), dialect)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Who a caller claims to be: how to find the bank, and what then has to be right."""
+
+    query: Query
+    refusal: str
+    """What a caller is told whose claim is wrong."""
+    password: str | None = None
+
+    def is_right(self, rows: Sequence[Any]) -> bool:
+        """Whether the rows are the one bank that it can be: of several, one would be a guess."""
+        is_known = len(rows) == 1
+        if self.password is None:
+            return is_known
+        # It takes as long for a user whom nobody has.
+        expected = bytes(rows[0].password_sha256) if is_known else bytes(32)
+        return secrets.compare_digest(expected, secret_digest(self.password)) and is_known
+
+
+def _claim_of(request: Request, credentials: HTTPBasicCredentials | None) -> _Claim:
     if credentials is not None:
-        row = _by_password(session, credentials)
-    else:
-        secret = _presented_secret(request)
-        row = _by_address(session, address) if secret is None else _by_secret(session, secret)
+        # The database can't compare with NUL, and no user has one.
+        user = credentials.username.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        refusal = "User or password of the bank is wrong."
+        return _Claim(Query(_BY_USER, {"user": user}), refusal, credentials.password)
+    secret = _presented_secret(request)
+    if secret is not None:
+        # Digests are compared, so the time that the index needs tells nothing about the secret.
+        digest = secret_digest(secret[:_LONGEST_SECRET])
+        return _Claim(Query(_BY_SECRET, {"digest": digest}), "No bank has this secret.")
+    parsed = _parsed(_address(request))
+    address = None if parsed is None else str(parsed)
+    return _Claim(Query(_BY_ADDRESS, {"address": address}), "Send the bank's user and password by HTTP Basic.")
+
+
+def _admit(request: Request, claim: _Claim, rows: Sequence[Any], dialect: str | None) -> BankCaller:
+    if not claim.is_right(rows):
+        raise Unauthenticated("Basic", claim.refusal)
+    (row,) = rows
+    address = _address(request)
     if not _is_within(address, row.allowed_networks):
         raise forbidden("address_not_allowed", f"The address {address} is not on this bank's allow-list.")
     request.state.actor = f"bank:{row.code}"
@@ -96,16 +143,6 @@ def _shown_fields(stored: list[dict[str, Any]] | None) -> list[ShownField] | Non
     return None if stored is None else [ShownField(**field) for field in stored]
 
 
-def _by_password(session: Session, credentials: HTTPBasicCredentials) -> Row[Any]:
-    # The database can't compare with NUL, and no user has one.
-    user = credentials.username.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    row = session.execute(_BY_USER, {"user": user}).one_or_none()
-    expected = bytes(row.password_sha256) if row is not None else bytes(32)
-    if not secrets.compare_digest(expected, secret_digest(credentials.password)) or row is None:
-        raise Unauthenticated("Basic", "User or password of the bank is wrong.")
-    return row
-
-
 def _presented_secret(request: Request) -> str | None:
     header = request.headers.get(SECRET_HEADER)
     if header is not None:
@@ -118,28 +155,11 @@ def _presented_secret(request: Request) -> str | None:
     return values[0]
 
 
-def _by_secret(session: Session, secret: str) -> Row[Any]:
-    # Digests are compared, so the time that the index needs tells nothing about the secret.
-    digest = secret_digest(secret[:_LONGEST_SECRET])
-    row = session.execute(_BY_SECRET, {"digest": digest}).one_or_none()
-    if row is None:
-        raise Unauthenticated("Basic", "No bank has this secret.")
-    return row
-
-
-def _by_address(session: Session, address: str) -> Row[Any]:
-    parsed = _parsed(address)
-    rows = [] if parsed is None else session.execute(_BY_ADDRESS, {"address": str(parsed)}).all()
-    if len(rows) != 1:
-        # More than one would be a guess.
-        raise Unauthenticated("Basic", "Send the bank's user and password by HTTP Basic.")
-    return rows[0]
-
-
 def _address(request: Request) -> str:
     return client_address(request, request.app.state.context.settings.trusted_proxies)
 
 
+@lru_cache(maxsize=1024)
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -165,10 +185,10 @@ class BankWith:
     def __init__(self, dialect: str | None = None) -> None:
         self.dialect = dialect
 
-    def __call__(self, request: Request, ctx: Ctx, credentials: Basic) -> BankCaller:
+    async def __call__(self, request: Request, ctx: Ctx, credentials: Basic) -> BankCaller:
         """Find out which bank calls; refuses as `admitted` does."""
-        with ctx.database.reading() as session:
-            return admitted(session, request, credentials, self.dialect)
+        async with ctx.database.lookups.asking() as ask:
+            return await admitted_to_ask(ask, request, credentials, self.dialect)
 
 
 BankAccess = Annotated[BankCaller, Depends(BankWith())]

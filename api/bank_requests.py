@@ -11,14 +11,14 @@ from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
-from sqlalchemy.orm import Session
 
-from activities.customer_lookup import FoundCustomer, find_customer
+from activities.customer_lookup import FoundCustomer, by_account_no, by_iin
 from api.bank_access import BankCaller
 from models.contracts.bank import PaymentNotice
 from models.contracts.banks import PayeeNumber
 from models.contracts.money import MAX_AMOUNT_MINOR, PositiveMoney
 from models.contracts.refusals import Refusal, conflict, invalid
+from models.lookups import Query
 from models.rules.iin import checked_iin
 
 _MOST_PARAMETERS = 100
@@ -98,15 +98,10 @@ class Payee:
     number: str
     is_iin: bool
 
-    def found(self, session: Session) -> FoundCustomer:
-        """Who that is and what they owe.
-
-        Raises:
-            Refusal: nobody with this number is served.
-        """
-        if self.is_iin:
-            return find_customer(session, iin=self.number)
-        return find_customer(session, account_no=self.number)
+    @property
+    def query(self) -> Query:
+        """Asks for who that is and what they owe, for `found_customer`."""
+        return by_iin(self.number) if self.is_iin else by_account_no(self.number)
 
 
 def payee_of(asked: Parameters, bank: BankCaller) -> Payee:

@@ -5,6 +5,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
+import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -161,7 +162,7 @@ _FRAMES = 8
 
 
 def _sqlstate(failure: BaseException) -> str | None:
-    return getattr(getattr(failure, "orig", None), "sqlstate", None)
+    return getattr(getattr(failure, "orig", failure), "sqlstate", None)
 
 
 def install(app: FastAPI) -> None:
@@ -171,9 +172,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(EngineAway, engine_away)
-    for away in (OperationalError, InterfaceError, PoolTimeoutError):
+    # Look-ups (`models.lookups`) come from the driver itself, without SQLAlchemy around it.
+    for away in (OperationalError, InterfaceError, PoolTimeoutError, psycopg.OperationalError, psycopg.InterfaceError):
         app.add_exception_handler(away, database_away)
-    for unstorable in (DataError, UnicodeEncodeError):
+    for unstorable in (DataError, psycopg.DataError, UnicodeEncodeError):
         app.add_exception_handler(unstorable, _unstorable)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from activities import banks, reconciliation_views, registries
 from api.access import Bearer, StaffWith
@@ -50,11 +51,12 @@ class _SentBy:
     def __init__(self) -> None:
         self._staff, self._bank = StaffWith(frozenset({Role.ACCOUNTING})), BankWith()
 
-    def __call__(self, request: Request, ctx: Ctx, token: Bearer, basic: Basic) -> Sender:
+    async def __call__(self, request: Request, ctx: Ctx, token: Bearer, basic: Basic) -> Sender:
         """Find out who sends it; refuses as both of them do."""
         if token is not None:
-            return Sender(self._staff(request, ctx, token).actor, None)
-        bank = self._bank(request, ctx, basic)
+            caller = await run_in_threadpool(self._staff, request, ctx, token)
+            return Sender(caller.actor, None)
+        bank = await self._bank(request, ctx, basic)
         return Sender(bank.actor, bank.code)
 
 

@@ -1,9 +1,10 @@
 """The floor of a bank's requests: pgbench with the statements that the product itself executes for one.
 
-Nothing of them is copied by hand. The app answers a few requests in this process, and a hook on its engine writes
-down each statement with its parameters, its result, and where transactions begin and end. What changes from request
-to request, and is known from the request or from the result of an earlier statement, becomes a variable of the script;
-all else stays as it was sent. So a statement that the product gains, loses or changes is in the floor at once.
+Nothing of them is copied by hand. The app answers a few requests in this process, and hooks on its engine and on the
+connections of its look-ups write down each statement with its parameters, its result, and where transactions begin and
+end. What changes from request to request, and is known from the request or from the result of an earlier statement,
+becomes a variable of the script; all else stays as it was sent. So a statement that the product gains, loses or changes
+is in the floor at once.
 """
 
 import asyncio
@@ -14,18 +15,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 from uuid import uuid4
 
 import httpx
 import psycopg
 from bank_load import PARALLEL, Timed
-from psycopg import sql
+from psycopg import AsyncCursor, sql
 from sqlalchemy import event
 
 from api.app import create_app
 from api.engine import Engine
 from models.database import Database
+from models.lookups import Lookups
 from settings import load
 from workers.local_servers import postgres_program
 
@@ -53,7 +55,7 @@ class Statement:
 
 @contextmanager
 def overheard(database: Database) -> Iterator[list[Statement]]:
-    """What is executed until the block ends."""
+    """What is executed until the block ends, in transactions and by look-ups."""
     said: list[Statement] = []
 
     def after_execute(_: Any, cursor: Any, statement: str, parameters: Any, __: Any, ___: bool) -> None:
@@ -66,15 +68,12 @@ def overheard(database: Database) -> Iterator[list[Statement]]:
                 cursor.scroll(0, mode="absolute")
         said.append(heard)
 
-    def begin(connection: Any) -> None:
-        if not _is_autocommit(connection):
-            said.append(Statement("BEGIN"))
-
-    def commit(connection: Any) -> None:
-        if not _is_autocommit(connection):
-            said.append(Statement("COMMIT"))
-
-    hooks: dict[str, Callable[..., Any]] = {"after_cursor_execute": after_execute, "begin": begin, "commit": commit}
+    hooks: dict[str, Callable[..., Any]] = {
+        "after_cursor_execute": after_execute,
+        "begin": lambda _: said.append(Statement("BEGIN")),
+        "commit": lambda _: said.append(Statement("COMMIT")),
+    }
+    usual, database.lookups = database.lookups, Lookups(database.url, cursor_factory=_overheard_by(said))
     for name, hook in hooks.items():
         event.listen(database.engine, name, hook)
     try:
@@ -82,11 +81,21 @@ def overheard(database: Database) -> Iterator[list[Statement]]:
     finally:
         for name, hook in hooks.items():
             event.remove(database.engine, name, hook)
+        database.lookups.close()
+        database.lookups = usual
 
 
-def _is_autocommit(connection: Any) -> bool:
-    # To SQLAlchemy, whoever asked for AUTOCOMMIT is in a transaction too.
-    return bool(connection.connection.dbapi_connection.autocommit)
+def _overheard_by(said: list[Statement]) -> type[AsyncCursor[Any]]:
+    class Heard(AsyncCursor[Any]):
+        async def execute(self, query: Any, params: Any = None, **more: Any) -> Self:
+            await super().execute(query, params, **more)
+            heard = Statement(query, dict(params or {}), [column.name for column in self.description or ()])
+            heard.row = await self.fetchone() or ()
+            await self.scroll(0, mode="absolute")
+            said.append(heard)
+            return self
+
+    return Heard
 
 
 def overhear(database_url: str, requests: Sequence[dict[str, Any]]) -> list[list[Statement]]:

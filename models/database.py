@@ -7,6 +7,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+from models.lookups import Lookups
+
 
 class Database:
     """The connection pool. Connects at the first use, never at import or construction."""
@@ -14,6 +16,10 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         """Take a `postgresql://` address; `pool_size` is the greatest number of connections."""
         self.url = url
+        connecting = {
+            "options": "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+            "connect_timeout": 5,
+        }
         self.engine: Engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
@@ -23,26 +29,16 @@ class Database:
             pool_pre_ping=False,
             pool_recycle=1800,
             hide_parameters=True,  # an error text must not quote a name or a phone
-            connect_args={
-                "options": "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
-                "connect_timeout": 5,
-            },
+            connect_args=connecting,
         )
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = sessionmaker(
-            self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False, autoflush=False
-        )
+        self.lookups = Lookups(url, **connecting)
+        """For event loops. Everything else is a transaction, in a thread."""
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """One transaction: committed when the block ends, rolled back when it raises."""
         with self._sessions.begin() as session:
-            yield session
-
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """For look-ups of one statement each: every statement sees the newest state, without BEGIN and COMMIT."""
-        with self._readers() as session:
             yield session
 
     def ping(self) -> None:
@@ -56,4 +52,5 @@ class Database:
 
     def close(self) -> None:
         """Give all connections back."""
+        self.lookups.close()
         self.engine.dispose()

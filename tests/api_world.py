@@ -16,6 +16,7 @@ from uuid import UUID
 
 import httpx
 import uvicorn
+import uvloop
 
 from api.app import create_app
 from api.engine import Engine
@@ -29,6 +30,7 @@ from tests.factories import BankLogin, StaffLogin
 from tests.http_client import ApiClient
 from workers.registry import build_workers
 from workers.relay import Relay
+from workers.serve import server_config
 from workflows.engine import connect
 
 TEMPORAL_UI = "http://temporal-ui.example"
@@ -41,12 +43,12 @@ def served(settings: Settings, database: Database) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server: uvicorn.Server | None = None
-        loop = asyncio.new_event_loop()
+        loop = uvloop.new_event_loop()
 
         async def serve() -> None:
             nonlocal server
             app = create_app(settings, database, Engine(await connect(settings, lazy=True)))
-            server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None, ws="none", lifespan="off"))
+            server = uvicorn.Server(server_config(app, settings))
             await server.serve(sockets=[listener])
 
         thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="api", daemon=True)

@@ -1,13 +1,16 @@
 """Which bank calls: by password, by secret, by its networks alone; and never by what the caller claims of itself."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from contextlib import closing
+from typing import Any, NamedTuple, Self
 
 import pytest
-from sqlalchemy import delete, event
+from psycopg import AsyncCursor
+from sqlalchemy import delete
 
 from api.access import secret_digest
 from models.database import Database
+from models.lookups import Lookups
 from models.tables.banks import Bank
 from settings import Settings
 from tests import bank_world, factories
@@ -208,16 +211,16 @@ def test_a_bank_is_let_in_from_its_own_networks_alone(
 def test_looking_up_costs_two_statements_and_no_transaction(
     database: Database, customer: Customer, dialect: str
 ) -> None:
-    bank = bank_client(database)
-    bank.check(dialect, customer.account.account_no)
     statements: list[str] = []
 
-    def note(*seen: Any) -> None:
-        statements.append(seen[2])
+    class Noted(AsyncCursor[Any]):
+        async def execute(self, query: Any, *arguments: Any, **more: Any) -> Self:
+            statements.append(query)
+            return await super().execute(query, *arguments, **more)
 
-    event.listen(database.engine, "before_cursor_execute", note)
-    try:
+    own = Database(database.url)
+    own.lookups = Lookups(database.url, cursor_factory=Noted)
+    with closing(own):
+        bank = BankClient(app_client(own), bank_client(database).login)
         assert bank.check(dialect, customer.account.account_no).result == 0
-    finally:
-        event.remove(database.engine, "before_cursor_execute", note)
     assert len(statements) == 2, statements

@@ -17,7 +17,8 @@ MORSE = '''
 
 from fastapi import APIRouter, Request, Response
 
-from api.bank_access import Basic, admitted
+from activities.customer_lookup import found_customer
+from api.bank_access import Basic, admitted_to_ask
 from api.bank_requests import Parameters, payee_of
 from api.context import Ctx
 from api.problems import Problem
@@ -26,11 +27,11 @@ router = APIRouter(prefix="/bank/morse", tags=["bank"])
 
 
 @router.get("")
-def morse(request: Request, ctx: Ctx, credentials: Basic) -> Response:
+async def morse(request: Request, ctx: Ctx, credentials: Basic) -> Response:
     """What is owed."""
-    with ctx.database.reading() as session:
-        bank = admitted(session, request, credentials, "morse")
-        found = payee_of(Parameters(request.scope["query_string"]), bank).found(session)
+    async with ctx.database.lookups.asking() as ask:
+        bank = await admitted_to_ask(ask, request, credentials, "morse")
+        found = found_customer(await ask(payee_of(Parameters(request.scope["query_string"]), bank).query))
     return Response(f"owes {found.debt_minor}")
 
 

@@ -115,6 +115,8 @@ def _worker(settings: Settings, _: argparse.Namespace) -> None:
 
 
 def _api(settings: Settings, chosen: argparse.Namespace) -> None:
+    import uvloop
+
     from workers.api_processes import serve_together
     from workers.logs import configure
     from workers.serve import serve
@@ -126,7 +128,7 @@ def _api(settings: Settings, chosen: argparse.Namespace) -> None:
     for wish in (signal.SIGTERM, signal.SIGINT):
         # uvicorn finishes what is under way and then repeats the signal: an ordered end is no failure.
         signal.signal(wish, lambda *_: None)
-    asyncio.run(serve(_complete(settings), shares_port=chosen.member))
+    uvloop.run(serve(_complete(settings), shares_port=chosen.member))
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> None:

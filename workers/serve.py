@@ -5,11 +5,13 @@ import socket
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.engine import Engine
 from models.database import Database
 from settings import Settings
+from workers.http_reading import HttpReading
 from workflows.engine import connect
 
 FINISH_WITHIN_SECONDS = 10
@@ -29,10 +31,24 @@ async def serve(settings: Settings, *, shares_port: bool = False) -> None:
     # just then for 150 ms.
     gc.collect()
     gc.freeze()
-    config = uvicorn.Config(
+    config = server_config(app, settings)
+    _log.info("api_starts", host=config.host, port=config.port)
+    try:
+        sockets = [_shared_socket(config.host, config.port)] if shares_port else None
+        await uvicorn.Server(config).serve(sockets)
+    finally:
+        database.close()
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the app is served."""
+    return uvicorn.Config(
         app,
         host=settings.api_host,
         port=settings.api_port or 8080,
+        http=HttpReading,
+        ws="none",
+        lifespan="off",
         # The app logs requests itself, by route, since paths may hold personal data.
         access_log=False,
         log_config=None,
@@ -41,12 +57,6 @@ async def serve(settings: Settings, *, shares_port: bool = False) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=FINISH_WITHIN_SECONDS,
     )
-    _log.info("api_starts", host=config.host, port=config.port)
-    try:
-        sockets = [_shared_socket(config.host, config.port)] if shares_port else None
-        await uvicorn.Server(config).serve(sockets)
-    finally:
-        database.close()
 
 
 def _shared_socket(host: str, port: int) -> socket.socket:

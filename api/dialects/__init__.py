@@ -7,8 +7,8 @@ A new dialect is one module here. It offers
   under its prefix, from wrong credentials to a database that is away. Endpoints raise what everybody raises.
 
 Reading a request: `api.bank_requests`. Knowing the caller: `api.bank_access`. Paying: `activities.payments` within
-`activities.payment_conflicts.reporting`. Running in the banks' own threads: `api.threads`. The module's name is what
-the bank's setting `dialects` lists.
+`activities.payment_conflicts.reporting`. Running in the banks' own threads: `api.threads`. Looking up, on the event
+loop and in no thread: `Database.lookups`. The module's name is what the bank's setting `dialects` lists.
 """
 
 from collections.abc import Callable

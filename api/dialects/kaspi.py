@@ -34,8 +34,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 from activities import payments
+from activities.customer_lookup import found_customer
 from activities.payment_conflicts import reporting
-from api.bank_access import BankCaller, Basic, admitted
+from api.bank_access import BankCaller, Basic, admitted, admitted_to_ask
 from api.bank_answers import comment_on, count_result, decimal, parameter_docs, receipt_number, shown
 from api.bank_requests import (
     Parameters,
@@ -50,7 +51,7 @@ from api.bank_requests import (
 )
 from api.context import Context, Ctx
 from api.problems import Problem
-from api.threads import BankRoute
+from api.threads import BankRoute, in_bank_thread
 from models.contracts.banks import ShownField, ShownValue
 
 NAME: Final = "kaspi"
@@ -92,17 +93,17 @@ _SHOWN: Final = [
         txn_date="`pay`: the bank's accounting date, YYYYMMDDHHMMSS in the operator's time",
     ),
 )
-def kaspi(request: Request, ctx: Ctx, credentials: Basic) -> Response:
+async def kaspi(request: Request, ctx: Ctx, credentials: Basic) -> Response:
     """The Kaspi dialect: what is due (`check`), and what was paid (`pay`)."""
     asked = request.state.parameters = Parameters(request.scope["query_string"])
     if asked.is_one_of("command", {"pay"}):
-        return _pay(request, ctx, credentials, asked)
-    with ctx.database.reading() as session:
-        bank = admitted(session, request, credentials, NAME)
+        return await _pay(request, ctx, credentials, asked)
+    async with ctx.database.lookups.asking() as ask:
+        bank = await admitted_to_ask(ask, request, credentials, NAME)
         if asked.get("command") != "check":
             raise malformed("command", "check or pay")
         txn_id, payee = txn_id_of(asked), payee_of(asked, bank)
-        found = payee.found(session)
+        found = found_customer(await ask(payee.query))
     check_payable(bank, found)
     fields = shown(found, _SHOWN if bank.shown_fields is None else bank.shown_fields)
     return _answer(
@@ -114,6 +115,7 @@ def kaspi(request: Request, ctx: Ctx, credentials: Basic) -> Response:
     )
 
 
+@in_bank_thread
 def _pay(request: Request, ctx: Context, credentials: Basic, asked: Parameters) -> Response:
     now, zone = datetime.now(UTC), ctx.settings.zone
     with reporting(ctx.database, at=now), ctx.database.transaction() as session:

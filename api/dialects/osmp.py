@@ -40,9 +40,9 @@ from sqlalchemy.orm import Session
 
 from activities import payments
 from activities.bank_payments import is_taken, txn_id_of_receipt
-from activities.customer_lookup import FoundCustomer
+from activities.customer_lookup import FoundCustomer, found_customer
 from activities.payment_conflicts import reporting
-from api.bank_access import BankCaller, Basic, admitted
+from api.bank_access import BankCaller, Basic, admitted, admitted_to_ask
 from api.bank_answers import comment_on, count_result, decimal, parameter_docs, receipt_number, shown
 from api.bank_requests import (
     Parameters,
@@ -59,9 +59,10 @@ from api.bank_requests import (
 )
 from api.context import Context, Ctx
 from api.problems import Problem
-from api.threads import BankRoute
+from api.threads import BankRoute, in_bank_thread
 from models.contracts.banks import ShownField, ShownValue
 from models.contracts.refusals import Refusal
+from models.lookups import Ask
 
 NAME: Final = "osmp"
 XML: Final = "application/xml"
@@ -145,32 +146,32 @@ async def _form(request: Request) -> bytes | None:
 
 
 @router.get("", openapi_extra=_DOCS)
-def osmp(request: Request, ctx: Ctx, credentials: Basic) -> Response:
+async def osmp(request: Request, ctx: Ctx, credentials: Basic) -> Response:
     """The OSMP dialect: what is due, what was paid, what is taken back."""
-    return _answered(request, ctx, credentials, Parameters(request.scope["query_string"]))
+    return await _answered(request, ctx, credentials, Parameters(request.scope["query_string"]))
 
 
 @router.post("", openapi_extra=_FORM_DOCS)
-def osmp_form(
+async def osmp_form(
     request: Request, ctx: Ctx, credentials: Basic, form: Annotated[bytes | None, Depends(_form)]
 ) -> Response:
     """The OSMP dialect with its parameters in a form."""
-    return _answered(request, ctx, credentials, Parameters(request.scope["query_string"], form))
+    return await _answered(request, ctx, credentials, Parameters(request.scope["query_string"], form))
 
 
-def _answered(request: Request, ctx: Context, credentials: Basic, asked: Parameters) -> Response:
+async def _answered(request: Request, ctx: Context, credentials: Basic, asked: Parameters) -> Response:
     request.state.parameters = asked
     if asked.is_one_of("command", {"pay"}):
-        return _pay(request, ctx, credentials, asked)
+        return await _pay(request, ctx, credentials, asked)
     if asked.is_one_of("command", {"cancel"}):
-        return _cancel(request, ctx, credentials, asked)
-    with ctx.database.reading() as session:
-        bank = admitted(session, request, credentials, NAME)
+        return await _cancel(request, ctx, credentials, asked)
+    async with ctx.database.lookups.asking() as ask:
+        bank = await admitted_to_ask(ask, request, credentials, NAME)
         command = asked.get("command")
         if command not in {"check", "getInfo"}:
             raise malformed("command", ", ".join(_COMMANDS))
         txn_id = txn_id_of(asked) if command == "check" else asked.echoed_txn_id
-        found = _looked_up(session, bank, asked)
+        found = await _looked_up(ask, bank, asked)
     check_payable(bank, found)
     return _answer(
         _OK,
@@ -181,11 +182,11 @@ def _answered(request: Request, ctx: Context, credentials: Basic, asked: Paramet
     )
 
 
-def _looked_up(session: Session, bank: BankCaller, asked: Parameters) -> FoundCustomer:
+async def _looked_up(ask: Ask, bank: BankCaller, asked: Parameters) -> FoundCustomer:
     _check_currency(asked)
     amount_minor = 0 if asked.get("sum") is None else sum_of(asked)
     payee = payee_of(asked, bank)
-    found = payee.found(session)
+    found = found_customer(await ask(payee.query))
     if amount_minor > 0:
         check_limits(bank, amount_minor)
     return found
@@ -197,6 +198,7 @@ def _check_currency(asked: Parameters) -> None:
         raise malformed("ccy", "KZT")
 
 
+@in_bank_thread
 def _pay(request: Request, ctx: Context, credentials: Basic, asked: Parameters) -> Response:
     now, zone = datetime.now(UTC), ctx.settings.zone
     with reporting(ctx.database, at=now), ctx.database.transaction() as session:
@@ -227,6 +229,7 @@ def _check_limits(session: Session, bank: BankCaller, txn_id: str, amount_minor:
             raise
 
 
+@in_bank_thread
 def _cancel(request: Request, ctx: Context, credentials: Basic, asked: Parameters) -> Response:
     now = datetime.now(UTC)
     with ctx.database.transaction() as session:
