@@ -95,15 +95,16 @@ def complete_task(task_id: UUID, completion: TaskCompletion, ctx: Ctx, caller: A
     try:
         _ask(ctx, workflow_id, COMPLETE_TASK, act, TaskDone)
     except Refusal:
-        _forget(ctx, reminder_id)
+        with ctx.database.transaction() as session:
+            outbox.forget(session, reminder_id)
+            task = get_task(session, task_id)
+            # The act of an earlier request, whose answer was lost, may have been the last one that the process did.
+            if is_repetition(task, completion.outcome, completion.data):
+                return task_view(task, caller.language, datetime.now(UTC))
         raise
-    _forget(ctx, reminder_id)
-    return read_task(task_id, ctx, caller)
-
-
-def _forget(ctx: Context, reminder_id: UUID) -> None:
     with ctx.database.transaction() as session:
         outbox.forget(session, reminder_id)
+    return read_task(task_id, ctx, caller)
 
 
 def _ask(ctx: Context, workflow_id: str, update: str, act: BaseModel, answer: type[BaseModel]) -> None:

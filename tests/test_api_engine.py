@@ -18,7 +18,7 @@ from api.app import create_app
 from api.engine import ASKERS_WHILE_AWAY, Engine, EngineAway, refusal_of
 from models.contracts.engine import CANCEL_PROCESS, COMPLETE_TASK_SIGNAL
 from models.contracts.people import Role
-from models.contracts.refusals import Refusal, RefusalKind
+from models.contracts.refusals import Refusal, RefusalKind, conflict
 from models.database import Database
 from models.tables import Base
 from tests import factories
@@ -150,6 +150,21 @@ def test_a_process_that_was_terminated_by_hand_takes_no_more_acts(case: Case) ->
     is_problem(case.cancel(), 409, "process_ended")
     events = [entry["event"] for entry in case.api.get(f"/v1/processes/{case.process_id}/timeline")["items"]]
     assert events[-2:] == ["cancel_requested", "cancel_refused"]
+
+
+def test_an_act_that_ended_the_process_before_its_repetition_arrived_is_done_and_not_refused(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = case.to_handover()
+    real = Engine.update
+
+    def act_of_earlier_request(self: Engine, *order: Any) -> None:
+        real(self, *order)
+        raise conflict("process_ended", "The first request did it, and its answer was lost.")
+
+    monkeypatch.setattr(Engine, "update", act_of_earlier_request)
+    assert case.complete(task, "signed").json()["status"] == "done"
+    assert case.complete(task, "refused").status_code == 409
 
 
 def test_a_process_that_nobody_has_started_yet_can_be_acted_on_a_moment_later(

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.crashing import Crash, all_of, held_up, power_is_cut, steps_held_up, worker_dies
+from tests.crashing import CRASHES, Crash, all_of, held_up, steps_held_up
 from tests.factories import new_phone
 from tests.running_product import Product, eventually, freeze, kill, running_product, thaw
 
@@ -137,7 +137,7 @@ def callers_before(product: Product, acts: range) -> dict[int, Caller]:
     return callers
 
 
-@pytest.mark.parametrize("crash", [worker_dies, power_is_cut])
+@pytest.mark.parametrize("crash", CRASHES)
 def test_a_crash_inside_each_step_loses_and_doubles_nothing(product: Product, crash: Crash) -> None:
     """Each step is committed, and the engine can't be told any more; what was said meanwhile waits in the outbox."""
     callers = callers_before(product, range(7))
