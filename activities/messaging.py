@@ -159,7 +159,7 @@ class MessagingActivities:
                     if left and calls.waiting < at_once:
                         claimed = self._claim(calls, min(at_once, left), tally)
                         left = left - at_once if claimed == at_once and time.monotonic() < until else 0
-                    calls.wait(_SETTLE_SECONDS)
+                    calls.wait(_SETTLE_SECONDS, refill_below=at_once if left else 0)
                     landed += calls.landed()
                     self._settle(landed, tally)
                     landed.clear()

@@ -48,7 +48,8 @@ class SmsCalls:
         self._taking = threading.Lock()
         self._counting = threading.Lock()
         self._under_way = 0
-        self._all_landed = threading.Event()
+        self._refill_below = 0
+        self._news = threading.Event()
         self._is_stopped = False
         self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="sms")
         self.fault: BaseException | None = None
@@ -83,14 +84,15 @@ class SmsCalls:
         if claims:
             with self._counting:
                 self._under_way += len(claims)
-                self._all_landed.clear()
         for claim in claims:
             self._waiting.put(claim)
 
-    def wait(self, seconds: float) -> None:
-        """Wait until all have landed, at most so long."""
-        if self._under_way:
-            self._all_landed.wait(seconds)
+    def wait(self, seconds: float, *, refill_below: int = 0) -> None:
+        """Wait until all have landed or fewer than so many wait for their turn, at most so long."""
+        self._refill_below = refill_below
+        self._news.clear()
+        if self._under_way and self.waiting >= refill_below:
+            self._news.wait(seconds)
 
     def landed(self) -> list[Landed]:
         """What has landed since it was asked last."""
@@ -116,6 +118,8 @@ class SmsCalls:
                 claim = self._waiting.get()
                 if claim is None:
                     return
+                if self.waiting < self._refill_below:
+                    self._news.set()
                 self._pace.turn()
             try:
                 landed = Landed(claim.sms, self._deliver(claim))
@@ -129,7 +133,7 @@ class SmsCalls:
         with self._counting:
             self._under_way -= 1
             if self._under_way == 0:
-                self._all_landed.set()
+                self._news.set()
 
     def _deliver(self, claim: _Claim) -> SendOutcome | None:
         outcome: SendOutcome | None = None
