@@ -6,6 +6,7 @@ import os
 from models.contracts.engine import PROCESSES_QUEUE
 from models.database import Database
 from settings import Settings, load
+from workers import garbage
 from workers.logs import configure
 from workers.registry import DATABASE_CONNECTIONS, build_workers
 from workers.relay import Relay
@@ -22,6 +23,7 @@ async def work(settings: Settings) -> None:
         for worker in build_workers(client, database, settings)
         if worker.task_queue == PROCESSES_QUEUE or os.environ.get("WITH_SMS") == "1"
     ]
+    garbage.search_seldom()
     await asyncio.gather(*(worker.run() for worker in workers), Relay(database, client).run(asyncio.Event()))
 
 

@@ -1,6 +1,8 @@
 """A synchronous client for a FastAPI app in the same process, without a socket."""
 
 import asyncio
+import threading
+from functools import cache
 from typing import Any, cast
 
 import httpx
@@ -13,8 +15,15 @@ from models.database import Database
 from settings import Settings
 
 
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="api", daemon=True).start()
+    return loop
+
+
 class ApiClient:
-    """Each request runs in an event loop of its own, as the endpoints are synchronous and keep no state in one."""
+    """All requests run in one event loop, as they do in an API process; whoever asks waits in a thread of their own."""
 
     def __init__(self, app: FastAPI, *, address: str = "127.0.0.1") -> None:
         self._transport = httpx.ASGITransport(app, client=(address, 50_000))
@@ -24,7 +33,7 @@ class ApiClient:
             async with httpx.AsyncClient(transport=self._transport, base_url="http://api") as client:
                 return await client.request(method, path, **request)
 
-        return asyncio.run(ask())
+        return asyncio.run_coroutine_threadsafe(ask(), _loop()).result()
 
     def get(self, path: str, **request: Any) -> httpx.Response:
         return self.request("GET", path, **request)

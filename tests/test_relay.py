@@ -22,6 +22,7 @@ from models.database import Database
 from models.tables.outbox import Outbox
 from tests.engines import TemporalServer
 from tests.listener import Listener, Note, Order
+from tests.messaging_world import database_of_its_own
 from workers.children import Child, wait_until
 from workers.local_servers import Temporal
 from workers.outbox_queue import OutboxQueue, Row
@@ -85,6 +86,13 @@ class Town:
 
     async def delivered(self, workflow_id: str | None = None) -> None:
         await eventually(lambda: all(row.delivered_at for row in self.rows(workflow_id)))
+
+
+@pytest.fixture(scope="module")
+def database(postgres_url: str) -> Iterator[Database]:
+    """One in which nobody else has left anything to be told."""
+    with database_of_its_own(postgres_url) as database:
+        yield database
 
 
 @pytest.fixture

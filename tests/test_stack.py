@@ -22,9 +22,9 @@ from tests.engines import TemporalServer
 from tests.factories import new_iin, new_phone
 from workers.local_servers import SOCKET_PATH_LIMIT, PostgreSQL
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parent.parent
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 
 
 class RunningStack:
@@ -91,10 +91,11 @@ class RunningStack:
         return self.process.wait(PATIENCE_SECONDS)
 
 
-def eventually(fact: Callable[[], bool]) -> None:
+def eventually(fact: Callable[[], bool], *, given: RunningStack | None = None) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while not fact():
-        assert time.monotonic() < until, "waited too long"
+        said = "" if given is None else given.output.read_text()[-2000:]
+        assert time.monotonic() < until, f"waited too long\n{said}"
         time.sleep(0.1)
 
 
@@ -176,8 +177,8 @@ def test_a_part_that_is_killed_is_started_again_and_processes_go_on(stack: Runni
     before = open_connection(stack)
     killed = stack.children()[part]
     killed.kill()
-    eventually(lambda: stack.children().get(part, killed).pid != killed.pid)
-    eventually(stack.is_ready)
+    eventually(lambda: stack.children().get(part, killed).pid != killed.pid, given=stack)
+    eventually(stack.is_ready, given=stack)
     after = open_connection(stack)
     for process_id in (before, after):
         wait_for_stage(stack, process_id, "prepayment")

@@ -1,6 +1,5 @@
 """An API process: the app on uvicorn."""
 
-import gc
 import socket
 
 import structlog
@@ -11,6 +10,7 @@ from api.app import create_app
 from api.engine import Engine
 from models.database import Database
 from settings import Settings
+from workers import garbage
 from workers.http_reading import HttpReading
 from workflows.engine import connect
 
@@ -27,10 +27,7 @@ async def serve(settings: Settings, *, shares_port: bool = False) -> None:
     database = Database(settings.database_url.get_secret_value())
     client = await connect(settings, lazy=True)
     app = create_app(settings, database, Engine(client))
-    # All of the program lives as long as the process: looked through again for garbage, it would hold up whoever asks
-    # just then for 150 ms.
-    gc.collect()
-    gc.freeze()
+    garbage.search_seldom()
     config = server_config(app, settings)
     _log.info("api_starts", host=config.host, port=config.port)
     try:

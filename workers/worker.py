@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 
 from models.database import Database
 from settings import Settings
+from workers import garbage
 from workers.backlog import LAG_SECONDS, WAITING
 from workers.failures import PersonMustAct
 from workers.registry import DATABASE_CONNECTIONS, build_workers
@@ -57,6 +58,7 @@ async def run_worker(settings: Settings) -> None:
             return
         await _patiently("schedules", lambda: keep_schedules(client, settings), stop)
         workers = build_workers(client, database, settings)
+        garbage.search_seldom()
         parts = [asyncio.create_task(worker.run(), name=worker.task_queue) for worker in workers]
         parts.append(asyncio.create_task(Relay(database, client).run(stop), name="relay"))
         _serve_metrics(settings)
