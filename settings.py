@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """How many processes `abonent api` serves its port with; a Python process uses about one core."""
     public_url: str | None = None
     """The address under which the outside reaches the API; webhook signatures are made over it."""
+    log_format: Literal["text", "json"] | None = None
+    """Without it, JSON in production and text for people in local mode."""
     metrics_port: int | None = None
     """Where a worker process serves its own Prometheus metrics; none without it."""
     trusted_proxies: list[str] = []

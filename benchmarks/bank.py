@@ -1,8 +1,8 @@
 """Payments and look-ups of a bank over real HTTP, beside pgbench with the same statements on the same server.
 
 `make bench-bank`. The whole product runs: PostgreSQL with its usual durability, Temporal, a worker with the relay, and
-API_PROCESSES (2) API processes behind one port, on servers of its own. A bank keeps 15 connections open and asks again
-on each as soon as it has its answer.
+API_PROCESSES (2) API processes behind one port, on servers of its own; they log as in production. A bank keeps 15
+connections open and asks again on each as soon as it has its answer.
 
 1. ROUNDS (3) times SECONDS (5) each: payments by pgbench, payments by the bank, look-ups by pgbench, look-ups by the
    bank, over SUBSCRIBERS (20,000) who owe an invoice. Each payment covers a part of it. pgbench runs what the product
@@ -171,7 +171,7 @@ def api(parts: Servers) -> Iterator[int]:
     port = free_port()
     environment = {
         "API_PORT": str(port), "API_PROCESSES": str(API_PROCESSES), "REQUESTS_PER_SECOND": "1000000",
-        "LOCAL_DIR": str(parts.folder),
+        "LOG_FORMAT": "json", "LOCAL_DIR": str(parts.folder),
     }  # fmt: skip
     with parts.working("API", "-m", "workers.cli", "api", environment=environment):
         until = time.monotonic() + 60

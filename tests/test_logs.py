@@ -18,7 +18,7 @@ SCRIPT = """
 import logging, structlog
 from settings import Settings
 from workers.logs import configure
-configure(Settings.model_construct(environment="{environment}"), program="worker")
+configure(Settings.model_construct({settings}), program="worker")
 with structlog.contextvars.bound_contextvars(process_id="p1", actor="staff:1"):
     structlog.get_logger().info("stage_entered", stage="stock")
     logging.getLogger("temporalio.worker").warning("a library speaks")
@@ -26,8 +26,9 @@ logging.getLogger("uvicorn.access").warning("GET /bank/v1/customers/880101300014
 """
 
 
-def logged(environment: str) -> list[str]:
-    script = [sys.executable, "-c", SCRIPT.format(environment=environment)]
+def logged(environment: str, log_format: str | None = None) -> list[str]:
+    settings = f"{environment=}, {log_format=}"
+    script = [sys.executable, "-c", SCRIPT.format(settings=settings)]
     return subprocess.run(script, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
@@ -45,6 +46,11 @@ def test_local_logs_are_readable_and_addresses_of_requests_are_never_written() -
     assert len(lines) == 2
     assert "stage_entered" in lines[0]
     assert "process_id=p1" in lines[0]
+
+
+def test_the_format_of_logs_can_be_said() -> None:
+    assert json.loads(logged("local", "json")[0])["event"] == "stage_entered"
+    assert "process_id=p1" in logged("production", "text")[0]
 
 
 def test_the_process_is_known_from_the_input_of_a_step_or_from_its_workflow() -> None:

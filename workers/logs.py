@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line in production, readable lines in local mode. Ids only, never people.
+"""Logs: one JSON object a line in production, readable lines in local mode, or as LOG_FORMAT says. Ids, never people.
 
 `process_id` and `actor` are bound where they are known: by the API's middleware for a request, and by
 `ActivityLog` for a step of a process.
@@ -28,7 +28,7 @@ def configure(settings: Settings, *, program: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(program),
     ]
-    if settings.environment == "local":
+    if (settings.log_format or ("text" if settings.environment == "local" else "json")) == "text":
         shared[2] = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
         last: list[structlog.types.Processor] = [
             structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0)
