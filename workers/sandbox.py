@@ -14,7 +14,7 @@ from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import Info
 
-SHARED = ("workflows.staff_process", "workflows.subscriber_process", "workflows.equipped_process")
+SHARED = tuple(f"workflows.{kind}_process" for kind in ("staff", "subscriber", "equipped", "looking"))
 """What processes inherit is made once, not anew for each process; it holds no state of its own."""
 
 

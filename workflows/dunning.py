@@ -11,14 +11,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
-from workflows.staff_process import (
-    OUTAGE_RETRIES,
-    OUTSIDE_WITHIN,
-    STEP_WITHIN,
-    Cancelled,
-    StaffProcess,
-    refusal_in,
-)
+from workflows.looking_process import LookingProcess
+from workflows.staff_process import OUTAGE_RETRIES, OUTSIDE_WITHIN, STEP_WITHIN, Cancelled, refusal_in
 
 with workflow.unsafe.imports_passed_through():
     from activities.dunning import DunningActivities, DunningRoundActivities
@@ -32,16 +26,14 @@ with workflow.unsafe.imports_passed_through():
         RoundPart,
     )
     from models.contracts.dunning_words import DunningStage, Ending, Restriction
-    from models.contracts.engine import DUNNING, LOOK_AGAIN, OPEN_DUNNING, PAYMENT_RECEIVED
+    from models.contracts.engine import DUNNING, OPEN_DUNNING, PAYMENT_RECEIVED
     from models.contracts.processes import (
-        PROCESS_ACTOR,
-        CancelRequest,
         ProcessKind,
         ProcessOutcome,
         ProcessStatus,
         TaskKind,
     )
-    from models.contracts.steps import ClosingStep, ProcessStep
+    from models.contracts.steps import ProcessStep
 
 LOOK_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=2, maximum_attempts=6)
 """Some seconds. A look that the database holds up for longer is given up: its time would be a past one, and somebody
@@ -55,7 +47,7 @@ ALIVE_WITHIN = timedelta(seconds=15)
 
 
 @workflow.defn(name=DUNNING)
-class Dunning(StaffProcess):
+class Dunning(LookingProcess):
     """One for each debt. It looks at the facts, does what is due, and sleeps until something may have changed.
 
     What is done and when, the ladder's rules decide in each look, in one transaction. The network follows, and a
@@ -66,7 +58,6 @@ class Dunning(StaffProcess):
     def __init__(self, order: DunningInput) -> None:
         super().__init__()
         self._order = order
-        self._news = 0
         self._switches_wanted = 0
         self._switches_done = 0
         self._called: set[UUID] = set()
@@ -83,16 +74,7 @@ class Dunning(StaffProcess):
             order.process_id, ProcessKind.DUNNING, subscriber_id=order.subscriber_id, account_no=order.account_no
         )
         network = asyncio.create_task(self._let_network_follow())
-        try:
-            last = await self._climb()
-        except Cancelled as wish:
-            last = await self._cancel(wish)
-        except (asyncio.CancelledError, FailureError) as failure:
-            if not is_cancelled_exception(failure):
-                raise
-            # «Request cancellation» in the Temporal UI is the same wish, said otherwise.
-            self._cancellation = self._cancellation or CancelRequest(reason="cancelled in the Temporal UI")
-            last = await self._cancel(Cancelled("cancelled", self._cancellation))
+        last = await self.carry(self._climb(), call_off=self._cancel)
         self._is_over, self._cancellable = True, False
         await network
         await asyncio.gather(*self._beside)
@@ -106,7 +88,7 @@ class Dunning(StaffProcess):
         self._stage, self._waiting_for = self._order.stage, "payment"
         seen, missed, wakes_at = 0, 0, self._order.wakes_at
         while True:
-            await self._until_news(seen, wakes_at)
+            await self.until_news(seen, wakes_at, summary="until the next step is due")
             seen = self._news
             look = await self._look()
             if look is None:
@@ -133,14 +115,6 @@ class Dunning(StaffProcess):
                 raise
             return None
         return look
-
-    async def _until_news(self, seen: int, wakes_at: datetime | None) -> None:
-        within = None if wakes_at is None else max(wakes_at - workflow.now(), timedelta(0))
-        if within == timedelta(0):
-            self._stop_if_cancelled()
-            return
-        with suppress(TimeoutError):
-            await self.until(lambda: self._news > seen, within=within, summary="until the next step is due")
 
     def _follow(self, look: Look) -> None:
         """Show where it stands, and have done beside the ladder what the look asks for."""
@@ -210,14 +184,7 @@ class Dunning(StaffProcess):
         # Whoever waits for a call hears of it as well, before the task is taken back.
         await asyncio.gather(*self._beside)
         await self.give_back(self._now)
-        request = wish.request
-        closing = ClosingStep(
-            process_id=self._order.process_id,
-            at=workflow.now(),
-            actor=PROCESS_ACTOR if request is None else request.actor,
-            request_id=None if request is None else request.request_id,
-            reason=(request.reason if request is not None else None) or wish.reason,
-        )
+        closing = self.closing(wish)
         look: Look = await self.step(DunningActivities.cancel, closing, summary="end dunning, give the service back")
         self._follow(look)
         return look
@@ -242,11 +209,6 @@ class Dunning(StaffProcess):
     @workflow.signal(name=PAYMENT_RECEIVED, description="The ledger has money for this account, or has it no more")
     def payment_received(self, *_: Any) -> None:
         """Look at the ledger, which alone knows the sum."""
-        self._news += 1
-
-    @workflow.signal(name=LOOK_AGAIN, description="A promise, dispute, exclusion or hold has changed")
-    def look_again(self, *_: Any) -> None:
-        """Look at the facts."""
         self._news += 1
 
 

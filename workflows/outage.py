@@ -2,35 +2,32 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from workflows.staff_process import OUTAGE_RETRIES, Cancelled, StaffProcess
+from workflows.looking_process import LookingProcess
+from workflows.staff_process import OUTAGE_RETRIES, Cancelled
 
 with workflow.unsafe.imports_passed_through():
     from activities.outage import OutageActivities
-    from models.contracts.engine import ANOTHER_OUTAGE_CHANGED, LOOK_AGAIN, OUTAGE, PROGRESS
+    from models.contracts.engine import ANOTHER_OUTAGE_CHANGED, OUTAGE, PROGRESS
     from models.contracts.outage import OutageProgress, OutageStage
     from models.contracts.outage_process import EndWanted, OutageInput, OutageLook, OutageStep
     from models.contracts.processes import (
-        PROCESS_ACTOR,
-        CancelRequest,
         ProcessKind,
         ProcessOutcome,
         ProcessStatus,
         TaskKind,
     )
-    from models.contracts.steps import ClosingStep
 
 PIECE_WITHIN: Final = timedelta(minutes=5)
 ALIVE_WITHIN: Final = timedelta(seconds=15)
 
 
 @workflow.defn(name=OUTAGE)
-class Outage(StaffProcess):
+class Outage(LookingProcess):
     """It has the next piece of work done, until there is none, and sleeps until there is some again.
 
     What that is stands in the database: whoever moves or ends the outage writes it there and wakes the process. The
@@ -41,7 +38,6 @@ class Outage(StaffProcess):
     def __init__(self, order: OutageInput) -> None:
         super().__init__()
         self._order = order
-        self._news = 0
         self._others_changed = False
         self._asked_for = order.asked_for_end
         self._end_wanted: EndWanted | None = None
@@ -52,16 +48,7 @@ class Outage(StaffProcess):
     async def run(self, order: OutageInput) -> ProcessOutcome:
         """Carry the outage to its end."""
         self.begin(order.process_id, ProcessKind.OUTAGE, subscriber_id=None, account_no=None)
-        try:
-            last = await self._go_on()
-        except Cancelled as wish:
-            last = await self._call_off(wish)
-        except (asyncio.CancelledError, ActivityError) as failure:
-            if not is_cancelled_exception(failure):
-                raise
-            # «Request cancellation» in the Temporal UI is the same wish, said otherwise.
-            self._cancellation = self._cancellation or CancelRequest(reason="cancelled in the Temporal UI")
-            last = await self._call_off(Cancelled("cancelled", self._cancellation))
+        last = await self.carry(self._go_on(), call_off=self._call_off)
         assert last.ended_as is not None, "it is closed"
         self.end(last.ended_as, OutageStage.CLOSED)
         self._show()
@@ -80,7 +67,7 @@ class Outage(StaffProcess):
                 return look
             self._stop_if_cancelled()
             if not look.has_more:
-                await self._until_news(seen, look.wakes_at)
+                await self.until_news(seen, look.wakes_at, summary="until something is due")
             if workflow.info().is_continue_as_new_suggested() and self._is_at_rest():
                 workflow.continue_as_new(self._order.model_copy(update={"asked_for_end": self._asked_for}))
 
@@ -92,14 +79,6 @@ class Outage(StaffProcess):
             retry_policy=OUTAGE_RETRIES, summary="list, tell, hold or credit: the next of those affected",
         )  # fmt: skip
         return look
-
-    async def _until_news(self, seen: int, wakes_at: datetime | None) -> None:
-        within = None if wakes_at is None else max(wakes_at - workflow.now(), timedelta(0))
-        if within == timedelta(0):
-            self._stop_if_cancelled()
-            return
-        with suppress(TimeoutError):
-            await self.until(lambda: self._news > seen, within=within, summary="until something is due")
 
     def _follow(self, look: OutageLook) -> None:
         """Show where it stands, and have the dispatcher asked where the expected end has passed."""
@@ -134,15 +113,7 @@ class Outage(StaffProcess):
         """It does not take place: those who were told hear so, and all else goes on as if it had never been."""
         await self._question_is_answered()
         await self.give_back(lambda: OutageStep(process_id=self._order.process_id, at=workflow.now()))
-        request = wish.request
-        closing = ClosingStep(
-            process_id=self._order.process_id,
-            at=workflow.now(),
-            actor=PROCESS_ACTOR if request is None else request.actor,
-            request_id=None if request is None else request.request_id,
-            reason=(request.reason if request is not None else None) or wish.reason,
-        )
-        await self.step(OutageActivities.call_off, closing, summary="call the outage off")
+        await self.step(OutageActivities.call_off, self.closing(wish), summary="call the outage off")
         return await self._go_on()
 
     def _is_at_rest(self) -> bool:
@@ -161,11 +132,6 @@ class Outage(StaffProcess):
     def progress(self) -> OutageProgress:
         """How far the process has come with those affected."""
         return self._progress
-
-    @workflow.signal(name=LOOK_AGAIN, description="The outage was moved, covers other nodes, or is over")
-    def look_again(self, *_: object) -> None:
-        """Look at the outage, which stands in the database."""
-        self._news += 1
 
     @workflow.signal(name=ANOTHER_OUTAGE_CHANGED, description="Another outage of the same people has changed")
     def another_outage_changed(self, *_: object) -> None:

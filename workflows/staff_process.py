@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from models.contracts.people import Role
     from models.contracts.processes import (
+        PROCESS_ACTOR,
         CancelRequest,
         ProcessState,
         ProcessStatus,
@@ -44,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
         TaskTime,
     )
     from models.contracts.refusals import conflict, not_found
+    from models.contracts.steps import ClosingStep
 
 Told = TypeVar("Told", bound=BaseModel)
 
@@ -238,6 +240,19 @@ class StaffProcess:
     async def undo(self, activity: Callable[..., Any], argument: BaseModel) -> None:
         """Run one undo step; a process whose undoing leaves the machine says how by overriding this."""
         await self.step(activity, argument)
+
+    def closing(self, wish: Cancelled) -> ClosingStep:
+        """What the step is told that closes a cancelled process: who wanted it, and why."""
+        assert self.process_id is not None
+        request = wish.request
+        return ClosingStep(
+            process_id=self.process_id,
+            at=workflow.now(),
+            actor=PROCESS_ACTOR if request is None else request.actor,
+            request_id=None if request is None else request.request_id,
+            reason=(request.reason if request is not None else None) or wish.reason,
+            detail=wish.detail,
+        )
 
     def no_way_back(self) -> None:
         """From here on the process can't be cancelled any more.

@@ -19,7 +19,6 @@ with workflow.unsafe.imports_passed_through():
     from models.contracts.bank import PaymentReceived
     from models.contracts.engine import PAYMENT_RECEIVED, RESCHEDULE_VISIT
     from models.contracts.processes import (
-        PROCESS_ACTOR,
         ProcessOutcome,
         ProcessState,
         ProcessStatus,
@@ -29,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
         TaskKind,
     )
     from models.contracts.refusals import conflict
-    from models.contracts.steps import ClosingStep, Outstanding, PaymentStep, ProcessStep, Residue
+    from models.contracts.steps import Outstanding, PaymentStep, ProcessStep, Residue
 
 OUTSIDE = {
     NetworkActivities.switch_on: "switch the service on",
@@ -276,16 +275,7 @@ class SubscriberProcess(StaffProcess):
 
     async def _give_everything_back(self, wish: Cancelled, close_as_cancelled: Callable[..., Any]) -> None:
         await self.give_back(self.now)
-        request = wish.request
-        closing = ClosingStep(
-            process_id=self.process_id,
-            at=workflow.now(),
-            actor=PROCESS_ACTOR if request is None else request.actor,
-            request_id=None if request is None else request.request_id,
-            reason=(request.reason if request is not None else None) or wish.reason,
-            detail=wish.detail,
-        )
-        residue: Residue = await self.step(close_as_cancelled, closing)
+        residue: Residue = await self.step(close_as_cancelled, self.closing(wish))
         self.end(ProcessStatus.CANCELLED, "closed")
         if residue.act_unsigned:
             # What changed hands has done so: its paper is signed even where nothing else comes of it.
