@@ -78,7 +78,7 @@ def steps_of(events: list[HistoryEvent]) -> dict[int, str]:
 
 
 NAMES = re.compile(r"Сейткали|Арман|Болатович|Ерлан|Нұрпейісов|Айгерим|Абая|\bул\.")
-PHONE = re.compile(r"(?<!\d)(?:\+7|8)[67]\d{9}(?!\d)")
+PHONE = re.compile(r"(?<![\w-])(?:\+7|8)[67]\d{9}(?!\w)")
 TWELVE_DIGITS = re.compile(r"(?<![\w-])\d{12}(?![\w-])")
 
 

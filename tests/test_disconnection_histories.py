@@ -1,6 +1,5 @@
 """Histories of disconnections are understood by the program as it is, and hold nobody's data."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -14,14 +13,11 @@ from models.database import Database
 from tests.connection_world import SETTINGS
 from tests.disconnection_paths import PATHS
 from tests.engines import TemporalServer
-from tests.histories import FOLDER, Recording, legible
+from tests.histories import FOLDER, Recording
 from tests.history_reading import (
-    Steps,
     everything_the_engine_knows,
     known_data,
     personal_data,
-    replayer,
-    steps_of,
 )
 from workers.registry import WORKFLOWS, process_activities
 
@@ -39,15 +35,6 @@ ACTIVITY_NAMES = {
     "disconnection.take_back_billing", "disconnection.terminate", "network.resume", "network.switch_off",
 }  # fmt: skip
 WAITING_WITHOUT_A_WAY_BACK = {DisconnectionStage.RETURN, DisconnectionStage.REFUND}
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_a_process_that_took_this_path_is_understood(name: str) -> None:
-    recording, steps = Recording.read(name), Steps()
-
-    asyncio.run(replayer(interceptors=[steps]).replay_workflow(recording.for_replay()))
-
-    assert dict(enumerate(steps.asked_for, start=1)) == steps_of(recording.events())
 
 
 def test_every_path_is_recorded() -> None:
@@ -68,11 +55,6 @@ def test_a_disconnection_is_given_up_on_some_path_in_every_stage_in_which_it_can
     given_up = {name.partition("cancelled_in_")[2] for name in RECORDED if "cancelled_in_" in name}
 
     assert given_up == set(DisconnectionStage) - WAITING_WITHOUT_A_WAY_BACK - {DisconnectionStage.CLOSED}
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_no_recorded_history_holds_anybodys_data(name: str) -> None:
-    assert personal_data(legible(Recording.read(name).for_replay())) == []
 
 
 LIVE = [

@@ -27,15 +27,13 @@ from tests.careless_workflow import Careless
 from tests.connection_paths import PATHS, REASON
 from tests.connection_world import SETTINGS, World, connection_world
 from tests.engines import TemporalServer
-from tests.histories import FOLDER, Recording, legible
+from tests.histories import FOLDER, Recording
 from tests.history_reading import (
     ALL_WORKFLOWS,
-    Steps,
     everything_the_engine_knows,
     known_data,
     personal_data,
     replayer,
-    steps_of,
 )
 from workers.registry import messaging_activities, process_activities
 
@@ -48,15 +46,6 @@ CONNECTION_TASKS = {
 
 
 # -- replay ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_a_process_that_took_this_path_is_understood(name: str) -> None:
-    recording, steps = Recording.read(name), Steps()
-
-    asyncio.run(replayer(interceptors=[steps]).replay_workflow(recording.for_replay()))
-
-    assert dict(enumerate(steps.asked_for, start=1)) == steps_of(recording.events())
 
 
 def test_every_path_is_recorded() -> None:
@@ -83,11 +72,6 @@ def test_a_connection_is_cancelled_on_some_path_in_every_stage_in_which_it_waits
 
 
 # -- privacy ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_no_recorded_history_holds_anybodys_data(name: str) -> None:
-    assert personal_data(legible(Recording.read(name).for_replay())) == []
 
 
 def test_the_search_for_personal_data_finds_it() -> None:
@@ -232,17 +216,6 @@ EXPLAINED = {
 
 def summary_of(event: HistoryEvent) -> str:
     return event.user_metadata.summary.data.decode()
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_every_timer_and_step_says_what_it_is(name: str) -> None:
-    mute = [
-        event.event_id
-        for event in Recording.read(name).events()
-        if event.event_type in EXPLAINED and not summary_of(event)
-    ]
-
-    assert mute == []
 
 
 def test_the_happy_path_reads_like_a_story() -> None:

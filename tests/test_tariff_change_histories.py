@@ -1,6 +1,5 @@
 """Histories of tariff changes are understood by the program as it is, and hold nobody's data."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -13,14 +12,11 @@ from models.contracts.tariff_change import TariffChangeStage
 from models.database import Database
 from tests.connection_world import SETTINGS
 from tests.engines import TemporalServer
-from tests.histories import FOLDER, Recording, legible
+from tests.histories import FOLDER, Recording
 from tests.history_reading import (
-    Steps,
     everything_the_engine_knows,
     known_data,
     personal_data,
-    replayer,
-    steps_of,
 )
 from tests.tariff_change_paths import PATHS
 from workers.registry import WORKFLOWS, process_activities
@@ -37,15 +33,6 @@ ACTIVITY_NAMES = {
     "tariff_change.draw_up_act", "tariff_change.give_port_back", "tariff_change.release_equipment",
     "tariff_change.reserve_equipment", "tariff_change.set_day", "tariff_change.take_effect",
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_a_process_that_took_this_path_is_understood(name: str) -> None:
-    recording, steps = Recording.read(name), Steps()
-
-    asyncio.run(replayer(interceptors=[steps]).replay_workflow(recording.for_replay()))
-
-    assert dict(enumerate(steps.asked_for, start=1)) == steps_of(recording.events())
 
 
 def test_every_path_is_recorded() -> None:
@@ -67,11 +54,6 @@ def test_a_change_is_cancelled_on_some_path_in_every_stage_in_which_it_waits() -
     cancelled = {name.partition("cancelled_in_")[2] for name in RECORDED if "cancelled_in_" in name}
 
     assert cancelled == set(TariffChangeStage) - passed_without_a_pause
-
-
-@pytest.mark.parametrize("name", RECORDED)
-def test_no_recorded_history_holds_anybodys_data(name: str) -> None:
-    assert personal_data(legible(Recording.read(name).for_replay())) == []
 
 
 LIVE = [
