@@ -174,10 +174,7 @@ class Month:
     def cancel(self, reason: str = "wrong prices") -> ProcessState:
         """Somebody cancels the run."""
         request = CancelRequest(actor="staff:ops", reason=reason)
-        state: ProcessState = self.server.run(
-            self.handle.execute_update(CANCEL_PROCESS, request, result_type=ProcessState)
-        )
-        return state
+        return self.server.update(self.handle, CANCEL_PROCESS, request, ProcessState)
 
     # -- what can be seen -----------------------------------------------------------------------------------------
 

@@ -189,8 +189,7 @@ class World:
 
     def ask(self, update_name: str, argument: BaseModel, answer: type[Answer]) -> Answer:
         """An update of the process, and its answer."""
-        result: Answer = self.server.run(self.handle.execute_update(update_name, argument, result_type=answer))
-        return result
+        return self.server.update(self.handle, update_name, argument, answer)
 
     def pay(self, amount_minor: int, *, deliver: bool = True) -> None:
         """The bank reports a payment, and the process is told, at once or later."""

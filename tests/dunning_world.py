@@ -159,10 +159,7 @@ class World:
     def cancel(self, reason: str = "agreed otherwise") -> ProcessState:
         """Somebody cancels the episode."""
         request = CancelRequest(actor="staff:ops", reason=reason)
-        state: ProcessState = self.server.run(
-            self.handle.execute_update(CANCEL_PROCESS, request, result_type=ProcessState)
-        )
-        return state
+        return self.server.update(self.handle, CANCEL_PROCESS, request, ProcessState)
 
     def task(self, kind: TaskKind = TaskKind.CALL_DEBTOR) -> Task:
         """The open task of a kind."""
@@ -186,7 +183,7 @@ class World:
             act, reminder_id = submit(
                 session, task, outcome=outcome, data=data or {}, actor="staff:operator", source="test"
             )
-        done: TaskDone = self.server.run(self.handle.execute_update(COMPLETE_TASK, act, result_type=TaskDone))
+        done = self.server.update(self.handle, COMPLETE_TASK, act, TaskDone)
         with self.database.transaction() as session:
             forget(session, reminder_id)
         self.deliver()

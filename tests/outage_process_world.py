@@ -113,10 +113,7 @@ class World:
                 session, self.process_id, reason=REASON, actor="staff:ops", at=self.now()
             )  # fmt: skip
         request = CancelRequest(actor="staff:ops", request_id=request_id)
-        state: ProcessState = self.server.run(
-            self.handle.execute_update(CANCEL_PROCESS, request, result_type=ProcessState)
-        )
-        return state
+        return self.server.update(self.handle, CANCEL_PROCESS, request, ProcessState)
 
     def deliver(self) -> None:
         """Tell Temporal what the outbox holds for these outages."""
@@ -169,7 +166,7 @@ class World:
             act, reminder_id = submit(
                 session, task, outcome=outcome, data=data, actor="staff:dispatcher", source="test"
             )  # fmt: skip
-        done: TaskDone = self.server.run(self.handle.execute_update(COMPLETE_TASK, act, result_type=TaskDone))
+        done = self.server.update(self.handle, COMPLETE_TASK, act, TaskDone)
         with self.database.transaction() as session:
             forget(session, reminder_id)
         self.deliver()

@@ -304,9 +304,7 @@ class BankWorld:
     ) -> Answer:
         """An update of a day's process, and its answer."""
         assert self.server is not None
-        handle = self.handle(process_id=process_id)
-        result: Answer = self.server.run(handle.execute_update(update_name, argument, result_type=answer))
-        return result
+        return self.server.update(self.handle(process_id=process_id), update_name, argument, answer)
 
     def cancel(self, reason: str = "not needed") -> ProcessState:
         """Operations cancel the day's process."""
