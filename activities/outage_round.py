@@ -7,8 +7,9 @@ positions, a part in a transaction.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache, lru_cache, partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,7 +32,7 @@ from activities.processes import Told, tell_all
 from models.contracts.dunning_words import HoldReason
 from models.contracts.engine import ANOTHER_OUTAGE_CHANGED
 from models.contracts.messaging import Urgency
-from models.rules.outage_telling import Phase, Saying, what_to_say
+from models.rules.outage_telling import Phase, Saying, Standing, Window, what_to_say
 from models.rules.sms_texts import Template
 from models.tables.outages import Outage, OutageNotice
 
@@ -100,15 +101,18 @@ def _sayings(session: Session, outage: Outage, *, after: int, until: int, at: da
 
 def _said_to(persons: Sequence[Person], at: datetime) -> list[tuple[Person, Saying]]:
     """What each is to be told of this outage, or else of another one of theirs: it may have been withdrawn unsent."""
-    said = []
-    for person in persons:
-        every = [person.own, *person.others]
-        for own in every:
-            saying = what_to_say(own, [one for one in every if one is not own], at)
-            if saying is not None:
-                said.append((person, saying))
-                break
-    return said
+    # To nearly all of them the outages are the same, and so is what is to be said.
+    of_standings = cache(partial(_saying_of, at=at))
+    said = ((person, of_standings((person.own, *person.others))) for person in persons)
+    return [(person, saying) for person, saying in said if saying is not None]
+
+
+def _saying_of(every: tuple[Standing, ...], *, at: datetime) -> Saying | None:
+    for own in every:
+        saying = what_to_say(own, [one for one in every if one is not own], at)
+        if saying is not None:
+            return saying
+    return None
 
 
 def _let_dunning_follow(session: Session, outage: Outage, *, after: int, until: int, at: datetime) -> None:
@@ -135,7 +139,7 @@ def _write(
         key = f"{key_prefix(outage.process_id)}{outage.round_no}:{subscriber_id}"
         template = Template(f"outage_{saying.occasion}")
         urgency = Urgency.EMERGENCY if saying.is_urgent else Urgency.NOTICE
-        alike[template, urgency].append(Notice(key, subscriber_id, _facts(saying, zone)))
+        alike[template, urgency].append(Notice(key, subscriber_id, _facts(saying.window, zone)))
         rows += _notices(key, subscriber_id, saying, at)
         told[saying.occasion] += 1
     for (template, urgency), notices in alike.items():
@@ -159,12 +163,13 @@ def _notices(key: str, subscriber_id: UUID, saying: Saying, at: datetime) -> lis
     ]
 
 
-def _facts(saying: Saying, zone: ZoneInfo) -> dict[str, str]:
+@lru_cache(maxsize=256)
+def _facts(window: Window, zone: ZoneInfo) -> Mapping[str, str]:
     """The window as a person reads it: to the minute, an end never before the real one."""
-    ends_at = saying.window.ends_at
+    ends_at = window.ends_at
     if ends_at.second or ends_at.microsecond:
         ends_at = ends_at.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return {"from": _local(saying.window.starts_at, zone), "until": _local(ends_at, zone)}
+    return {"from": _local(window.starts_at, zone), "until": _local(ends_at, zone)}
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:

@@ -11,6 +11,7 @@ from servers import Servers
 from sqlalchemy import make_url
 
 _WRITTEN: Final = {
+    "process": "SELECT * FROM process WHERE opened_at >= {since}",
     "invoice": "SELECT * FROM invoice WHERE created_at >= {since}",
     "invoice_line": "SELECT invoice_line.* FROM invoice_line JOIN invoice ON invoice.id = invoice_id "
     "WHERE created_at >= {since}",
