@@ -78,13 +78,15 @@ def steps_of(events: list[HistoryEvent]) -> dict[int, str]:
 
 
 NAMES = re.compile(r"Сейткали|Арман|Болатович|Ерлан|Нұрпейісов|Айгерим|Абая|\bул\.")
-PHONE = re.compile(r"(?<![\w-])(?:\+7|8)[67]\d{9}(?!\w)")
+PHONE = re.compile(r"(?<!\d)(?:\+7|8)[67]\d{9}(?!\d)")
+UUIDS = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
+"""Their digits may look like a number by chance."""
 TWELVE_DIGITS = re.compile(r"(?<![\w-])\d{12}(?![\w-])")
 
 
 def personal_data(text: str) -> list[str]:
     """Names that the tests use, phone numbers, and IINs in what can be read of a history."""
-    found = NAMES.findall(text) + PHONE.findall(text)
+    found = NAMES.findall(text) + PHONE.findall(UUIDS.sub("", text))
     for number in TWELVE_DIGITS.findall(text):
         try:
             found.append(checked_iin(number))
