@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, event, text
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
@@ -20,7 +20,6 @@ from models.contracts.engine import CANCEL_PROCESS, COMPLETE_TASK_SIGNAL
 from models.contracts.people import Role
 from models.contracts.refusals import Refusal, RefusalKind, conflict
 from models.database import Database
-from models.tables import Base
 from tests import factories
 from tests.api_world import ApiStack, Case, app_client, is_problem
 from tests.connection_world import eventually
@@ -37,20 +36,24 @@ def case(api: ApiStack) -> Case:
 
 
 @contextmanager
-def without_engine(api: ApiStack, *, lazy: bool = True) -> Iterator[ApiClient]:
+def without_engine(api: ApiStack, *, database: Database | None = None, lazy: bool = True) -> Iterator[ApiClient]:
     """An API whose Temporal nobody answers for."""
     settings = api.settings.model_copy(update={"temporal_address": f"127.0.0.1:{free_port()}"})
     engine = Engine(asyncio.run(connect(settings, lazy=lazy)))
-    yield ApiClient(create_app(settings, api.database, engine))
+    yield ApiClient(create_app(settings, database or api.database, engine))
 
 
-def counts(database: Database) -> dict[str, int]:
-    """How many rows each table has."""
-    with database.transaction() as session:
-        return {
-            name: session.scalars(select(func.count()).select_from(table)).one()
-            for name, table in Base.metadata.tables.items()
-        }
+@contextmanager
+def without_engine_or_writing(api: ApiStack) -> Iterator[ApiClient]:
+    """The same, and its database refuses every write; counting rows would count those of earlier tests' workers."""
+    with closing(Database(api.database.url)) as database:
+
+        @event.listens_for(database.engine, "begin")
+        def only_read(connection: Connection) -> None:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+
+        with without_engine(api, database=database) as client:
+            yield client
 
 
 def is_engine_away(answer: httpx.Response) -> None:
@@ -60,22 +63,18 @@ def is_engine_away(answer: httpx.Response) -> None:
 
 def test_without_the_engine_no_process_is_started_and_nothing_is_written(case: Case) -> None:
     api, order = case.api, case.order()
-    with without_engine(api) as client:
-        before = counts(api.database)
+    with without_engine_or_writing(api) as client:
         is_engine_away(client.post("/v1/connections", json=order, headers=api.staff[Role.OPERATOR].headers))
-        assert counts(api.database) == before
     assert case.send(order).status_code == 201, "the same order is taken once the engine is back"
 
 
 def test_without_the_engine_nothing_is_cancelled_and_the_timeline_says_nothing_of_it(case: Case) -> None:
     api = case.api
     case.to_scheduling()
-    with without_engine(api) as client:
+    with without_engine_or_writing(api) as client:
         path = f"/v1/processes/{case.process_id}"
-        before = counts(api.database)["timeline_entry"]
         headers = api.staff[Role.OPERATOR].headers
         is_engine_away(client.post(f"{path}/cancel", json={"reason": "moved away"}, headers=headers))
-        assert counts(api.database)["timeline_entry"] == before
     assert case.cancel().status_code == 200
 
 

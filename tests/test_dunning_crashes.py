@@ -49,8 +49,9 @@ class AtAnyTime(Product):
 def product() -> Iterator[Product]:
     with running(AtAnyTime) as product:
         # A second between two steps, so that a crash finds a ladder half climbed; and so much notice that the warning
-        # has gone by then, also where the crash held it up: else the cut waits for the next day.
-        set_policy(product.database, at_any_time(pace="PT1S", fair_notice="PT15S"))
+        # has gone by then, also where the crash held it up, as it does for a heartbeat's time-out of the delivery
+        # (30 s): else the cut waits for the next day.
+        set_policy(product.database, at_any_time(pace="PT1S", fair_notice="PT60S"))
         yield product
 
 

@@ -66,14 +66,16 @@ class Place:
         return refused.value
 
     def count(self) -> tuple[int, ...]:
+        is_own = Process.subscription_id == self.service_id
+        own = select(Process.id).where(is_own)
         with self.database.transaction() as session:
             return tuple(
                 session.scalars(statement).one()
                 for statement in (
-                    select(func.count()).select_from(Process).where(Process.subscription_id == self.service_id),
-                    select(func.count()).select_from(TariffChange),
-                    select(func.count()).select_from(Outbox),
-                    select(func.count()).where(NetworkPort.kept_for.is_not(None)),
+                    select(func.count()).select_from(Process).where(is_own),
+                    select(func.count()).where(TariffChange.process_id.in_(own)),
+                    select(func.count()).where(Outbox.workflow_id.in_(select(Process.workflow_id).where(is_own))),
+                    select(func.count()).where(NetworkPort.kept_for.in_(own)),
                 )
             )
 
