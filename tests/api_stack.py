@@ -15,7 +15,7 @@ import migrations
 from models.contracts.people import Language, Role
 from models.database import Database
 from settings import Settings
-from tests import factories
+from tests import factories, shared_policies
 from tests.api_world import TEMPORAL_UI, ApiStack, relayed, served
 from tests.engines import TemporalServer
 from workers import seed
@@ -37,6 +37,7 @@ def api(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The API, its workers and its relay on a database and a Temporal server of their own."""
     with ExitStack() as stack:
         database = stack.enter_context(closing(_database_beside(postgres_url, "api")))
+        shared_policies.SHARED.append(database)
         server = TemporalServer.local()
         stack.callback(server.stop)
         settings = Settings(

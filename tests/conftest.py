@@ -10,12 +10,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import migrations
 from models.database import Database
+from tests import shared_policies
 from tests.engines import TemporalServer, needs_time_skipping
 from workers import seed
 from workers.local_servers import PostgreSQL
+
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+"""How long an example takes says how busy the machine is, and nothing of the program."""
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """What a test commits need not survive a power cut; everything else is as in production."""
@@ -45,9 +51,16 @@ def database(postgres_url: str) -> Iterator[Database]:
     try:
         with database.transaction() as session:
             seed.seed(session)
+        shared_policies.SHARED.append(database)
         yield database
     finally:
         database.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _policies_end_with_their_module() -> Iterator[None]:
+    yield
+    shared_policies.back_to_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -246,7 +246,8 @@ class OpenMonthlyBilling:
         return await workflow.execute_activity_method(
             BillingActivities.open_monthly_run,
             MonthlyOrder(scheduled_at=scheduled_at, at=now),
-            start_to_close_timeout=timedelta(minutes=1),
+            # One small transaction; a worker that went away with it is missed soon.
+            start_to_close_timeout=timedelta(seconds=20),
             retry_policy=OUTAGE_RETRIES,
             summary="Open the run of the month",
         )
