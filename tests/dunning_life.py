@@ -373,6 +373,17 @@ def at_any_time(*, pace: str = "PT0S", fair_notice: str = "PT1S") -> DunningPoli
     return DunningPolicy.model_validate({**policy, "pace": pace, "fair_notice": fair_notice})
 
 
+def without_days_off() -> DunningPolicy:
+    """The first ladder, for processes that begin on the day on which a test runs: weekends and holidays move nothing.
+
+    What days off do to the ladder is tested at dates that are known, without an engine.
+    """
+    policy = DunningPolicy().model_dump(mode="json")
+    policy["quiet_hours"]["talk_on_days_off"] = True
+    policy["cuts"]["on_days_off"] = True
+    return DunningPolicy.model_validate(policy)
+
+
 def set_policy(database: Database, policy: DunningPolicy) -> int:
     """The operator saves a version of the policy, for episodes that are opened from now on."""
     with database.transaction() as session:

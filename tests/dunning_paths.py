@@ -9,13 +9,12 @@ from uuid import UUID, uuid4
 from activities import dunning_holds, promises, services
 from activities.gateways.network import LocalNetwork, NetworkGateway
 from activities.processes import request_cancellation
-from models.contracts.dunning_policy import DunningPolicy
 from models.contracts.dunning_words import HoldReason
 from models.contracts.engine import CANCEL_PROCESS
 from models.contracts.processes import CancelRequest
 from models.database import Database
 from tests.connection_world import eventually
-from tests.dunning_life import MONTH_MINOR, ZONE
+from tests.dunning_life import MONTH_MINOR, ZONE, without_days_off
 from tests.dunning_world import World, dunning_world
 from tests.engines import TemporalServer
 
@@ -48,7 +47,7 @@ class Path:
     @contextmanager
     def walked(self, database: Database, server: TemporalServer) -> Iterator[World]:
         """The world in which this way was taken."""
-        with dunning_world(database, server, network=self.network(database), policy=DunningPolicy()) as world:
+        with dunning_world(database, server, network=self.network(database), policy=without_days_off()) as world:
             world.owe()
             world.open()
             self.drive(world)

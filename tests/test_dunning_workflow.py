@@ -14,7 +14,6 @@ from temporalio.exceptions import ApplicationError
 from activities import dunning_holds, promises
 from activities.gateways.network import LocalNetwork
 from models.contracts.catalogue import SubscriptionStatus
-from models.contracts.dunning_policy import DunningPolicy
 from models.contracts.dunning_words import Ending, HoldReason, StepKind
 from models.contracts.network import PortState
 from models.contracts.people import Role
@@ -24,8 +23,8 @@ from models.contracts.steps import ProcessStep
 from models.database import Database
 from models.tables.dunning import Promise
 from models.tables.outbox import Outbox
-from tests.connection_world import eventually
-from tests.dunning_life import MONTH_MINOR, ZONE, at_any_time
+from tests.connection_world import PATIENCE_SECONDS, eventually
+from tests.dunning_life import MONTH_MINOR, ZONE, at_any_time, without_days_off
 from tests.dunning_world import World, dunning_world
 from tests.engines import TemporalServer
 
@@ -45,7 +44,7 @@ class StuckNetwork(LocalNetwork):
 
     def suspend(self, subscription_id: UUID) -> None:
         self.entered.set()
-        self.goes_on.wait(60)
+        self.goes_on.wait(PATIENCE_SECONDS)
         super().suspend(subscription_id)
         self.done.set()
 
@@ -76,7 +75,7 @@ class BrokenNetwork(LocalNetwork):
 
 @pytest.fixture
 def world(database: Database, time_skipping: TimeSkipping) -> Iterator[World]:
-    with dunning_world(database, time_skipping(), policy=DunningPolicy()) as world:
+    with dunning_world(database, time_skipping(), policy=without_days_off()) as world:
         yield world
 
 
@@ -293,7 +292,7 @@ def test_paid_meanwhile_the_call_is_not_needed_any_more(world: World) -> None:
 
 def test_an_outage_of_the_network_is_waited_out(database: Database, time_skipping: TimeSkipping) -> None:
     network = BrokenNetwork(database, failures=3)
-    with dunning_world(database, time_skipping(), network=network, policy=DunningPolicy()) as world:
+    with dunning_world(database, time_skipping(), network=network, policy=without_days_off()) as world:
         to_suspension(world)
 
         assert network.failures == 0
@@ -303,7 +302,7 @@ def test_what_the_network_can_not_do_people_are_asked_for_and_it_holds_nothing_u
     database: Database, time_skipping: TimeSkipping
 ) -> None:
     network = BrokenNetwork(database, refuses=("suspend",))
-    with dunning_world(database, time_skipping(), network=network, policy=DunningPolicy()) as world:
+    with dunning_world(database, time_skipping(), network=network, policy=without_days_off()) as world:
         world.owe()
         world.open()
         world.sleep(30 * DAY)
@@ -322,7 +321,7 @@ def test_who_paid_and_can_not_be_switched_on_is_switched_on_by_people(
     database: Database, time_skipping: TimeSkipping
 ) -> None:
     network = BrokenNetwork(database, refuses=("switch_on",))
-    with dunning_world(database, time_skipping(), network=network, policy=DunningPolicy()) as world:
+    with dunning_world(database, time_skipping(), network=network, policy=without_days_off()) as world:
         to_suspension(world)
 
         world.pay(MONTH_MINOR)
@@ -366,13 +365,13 @@ def test_a_suspension_that_hangs_does_not_keep_whoever_paid_off_the_network(
     with dunning_world(database, temporal, network=network, policy=at_any_time()) as world:
         world.owe(days_ago=40)
         world.open()
-        assert network.entered.wait(30)
+        assert network.entered.wait(PATIENCE_SECONDS)
 
         world.pay(MONTH_MINOR)
 
         assert world.outcome().status is ProcessStatus.COMPLETED
         network.goes_on.set()
-        assert network.done.wait(20)
+        assert network.done.wait(PATIENCE_SECONDS)
         eventually(world.life.is_on)
 
 

@@ -179,7 +179,8 @@ def test_a_batch_is_bounded_and_says_that_more_is_due(world: World, monkeypatch:
     assert (second.sent, second.next_due_at) == (1, None)
 
 
-def test_what_cannot_wait_goes_before_older_notices(world: World) -> None:
+def test_what_cannot_wait_goes_before_older_notices(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.sms_calls.CALLS_AT_ONCE", 1)
     notice = world.queue(world.subscriber(), urgency=Urgency.NOTICE, at=world.clock.now - timedelta(hours=1))
     urgent = world.queue(world.subscriber())
     world.batch()
@@ -371,10 +372,11 @@ def test_cancelled_it_finishes_what_is_in_flight_and_begins_nothing_more(world: 
 
     for _ in range(40):
         world.queue(world.subscriber())
-    world.settings.sms_per_second = 50
+    world.settings.sms_per_second = 10
     world.gateway.orders.append(cancel)
     with pytest.raises(CancelledError):
         environment.run(world.activities().send_due)
+    world.settings.sms_per_second = 1000
     sent = len(world.gateway.local.sent())
     assert 1 <= sent < 40
     assert world.batch().sent == 40 - sent
@@ -389,9 +391,10 @@ def test_a_worker_that_shuts_down_ends_its_batch_early(world: World) -> None:
 
     for _ in range(40):
         world.queue(world.subscriber())
-    world.settings.sms_per_second = 50
+    world.settings.sms_per_second = 10
     world.gateway.orders.append(shut_down)
     batch = environment.run(world.activities().send_due)
+    world.settings.sms_per_second = 1000
     assert 1 <= batch.sent < 40
     assert batch.next_due_at == world.clock.now
     assert world.batch().sent == 40 - batch.sent

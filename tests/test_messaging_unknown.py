@@ -11,6 +11,7 @@ from activities.gateways.local_sms import LocalSmsGateway
 from activities.gateways.sms import OutgoingSms, SendOutcome, SmsGateway
 from models.contracts.messaging import MessageStatus
 from models.database import Database
+from tests.connection_world import eventually
 from tests.fake_twilio import Failure, FakeTwilio
 from tests.messaging_world import World, database_of_its_own
 from tests.test_sms_gateways import twilio_gateway
@@ -40,22 +41,22 @@ def fake() -> Iterator[FakeTwilio]:
 
 @pytest.mark.parametrize(
     "failure",
-    [Failure(500, accepts=True), Failure(accepts=True, hangs_seconds=1.0), Failure(drops=True, accepts=True)],
+    [Failure(500, accepts=True), Failure(accepts=True, hangs_seconds=3.0), Failure(drops=True, accepts=True)],
     ids=["500 after accepting", "time-out after accepting", "connection lost after accepting"],
 )
 def test_a_result_that_is_unknown_is_looked_up_and_never_sent_again(
     world: World, fake: FakeTwilio, failure: Failure
 ) -> None:
-    gateway = twilio_gateway(fake.url, timeout_seconds=0.3)
     subscriber = world.subscriber()
     message_id = world.queue(subscriber)
     fake.script(failure)
-    batch = world.batch(gateway)
+    batch = world.batch(twilio_gateway(fake.url, timeout_seconds=1.0))
     assert batch.unknown == 1
     assert world.status(message_id) is MessageStatus.UNKNOWN
     assert batch.next_due_at is not None
     world.clock.now = batch.next_due_at
-    found = world.batch(gateway)
+    eventually(lambda: fake.to(subscriber.phone))
+    found = world.batch(twilio_gateway(fake.url))
     assert (found.sent, found.next_due_at) == (1, None)
     (taken,) = fake.to(subscriber.phone)
     assert (world.status(message_id), world.row(message_id).provider_sid) == (MessageStatus.SENT, taken.sid)

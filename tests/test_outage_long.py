@@ -7,7 +7,7 @@ import pytest
 
 from models.contracts.outage_process import OutageStep
 from models.database import Database
-from tests.connection_world import eventually
+from tests.connection_world import PATIENCE_SECONDS, eventually
 from tests.engines import TemporalServer
 from tests.outage_process_world import outage_world
 
@@ -47,7 +47,7 @@ def test_cancelled_in_the_middle_it_tells_nobody_more_but_those_whom_it_told(
         def stop_after_five(step: OutageStep) -> None:
             deliver(step)
             if len(world.town.heard()) >= 5:
-                cancelled.wait(30)
+                cancelled.wait(PATIENCE_SECONDS)
 
         world.steps.after_step = stop_after_five
         world.register()
