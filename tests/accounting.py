@@ -1,38 +1,25 @@
 """Invoices of many lines, and a database of its own, for tests of what accounting does."""
 
-import secrets
 from collections.abc import Sequence
 from datetime import date
+from itertools import count
 from typing import NamedTuple
 from uuid import UUID
 
-import psycopg
-from sqlalchemy import insert, make_url
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-import migrations
 from activities import ledger, settlement
 from activities.ledger import Posting
 from models.contracts.billing import InvoiceKind
 from models.contracts.ledger import Chart
-from models.database import Database
 from models.rules.money import tenge, vat_inside
 from models.tables.billing import Invoice, InvoiceLine
 from models.tables.people import Account
 from tests.factories import TODAY
-from workers import seed
 
-
-def database_beside(postgres_url: str, name: str) -> Database:
-    """A migrated and seeded database that no other test touches."""
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    migrations.upgrade(url)
-    database = Database(url)
-    with database.transaction() as session:
-        seed.seed(session)
-    return database
+_numbers = count(10**8)
+"""Of more digits than a series has, so that they are nobody else's; each is given once."""
 
 
 class Line(NamedTuple):
@@ -60,7 +47,7 @@ def invoice_of(
     vats = [vat_inside(line.total_minor, line.rate_bp) for line in lines]
     total, vat = sum(line.total_minor for line in lines), sum(vats)
     invoice = Invoice(
-        number=f"СЧ-2026-{secrets.randbelow(9 * 10**8) + 10**8}",
+        number=f"СЧ-2026-{next(_numbers)}",
         kind=InvoiceKind.FINAL if period_on is None else InvoiceKind.RECURRING,
         account_id=account.id,
         period_on=period_on,

@@ -15,7 +15,6 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 from temporalio.exceptions import ApplicationError
 
-import migrations
 from models.contracts.billing_run import PartitionOrder
 from models.contracts.engine import OPEN_MONTHLY_BILLING
 from tests.billing_world import PARTITION, Month, month_of_billing, template_of
@@ -100,14 +99,15 @@ def main(names: list[str]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="abonent-record-"))
     BILLING.mkdir(parents=True, exist_ok=True)
     try:
-        with PostgreSQL(folder / "data", options=NOT_DURABLE).running() as postgres:
-            migrations.upgrade(postgres.url)
-            with template_of(postgres.url, subscribers=18) as template:
-                for name in names or PATHS:
-                    _record(name, template)
-                if not names:
-                    _record_one_that_goes_on(template)
-                    _record_the_schedules(template)
+        with (
+            PostgreSQL(folder / "data", options=NOT_DURABLE).running() as postgres,
+            template_of(postgres.url, subscribers=18) as template,
+        ):
+            for name in names or PATHS:
+                _record(name, template)
+            if not names:
+                _record_one_that_goes_on(template)
+                _record_the_schedules(template)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import psycopg
-from sqlalchemy import Row, func, make_url, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import Range
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
@@ -50,8 +49,8 @@ from models.tables.processes import Process, TimelineEntry
 from models.tables.subscriptions import ServicePeriod
 from settings import Settings
 from tests import factories
+from tests.databases import copy_of, database_of_its_own
 from tests.engines import TemporalServer
-from tests.messaging_world import database_of_its_own
 from workers.registry import activities_of
 from workflows import billing_run
 from workflows.billing_run import BillingRun
@@ -274,22 +273,6 @@ def template_of(postgres_url: str, *, subscribers: int) -> Iterator[str]:
         furnish(database, subscribers, on=datetime.now(Settings().zone).date().replace(day=1))
         database.close()
         yield database.url
-
-
-@contextmanager
-def copy_of(template_url: str) -> Iterator[Database]:
-    """A database that begins as the template."""
-    name, url = f"month_{uuid4().hex[:12]}", make_url(template_url)
-    admin = url.set(database="postgres").render_as_string(hide_password=False)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {url.database}".encode())
-    database = Database(url.set(database=name).render_as_string(hide_password=False))
-    try:
-        yield database
-    finally:
-        database.close()
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def furnish(

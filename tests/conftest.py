@@ -7,16 +7,16 @@ gives a fresh server in which days pass at once. Both have `.client`, `.run(coro
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-import migrations
 from models.database import Database
 from tests import shared_policies
+from tests.databases import database_of_its_own
 from tests.engines import TemporalServer, needs_time_skipping
-from workers import seed
 from workers.local_servers import PostgreSQL
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,9 +37,11 @@ def postgres_url() -> Iterator[str]:
     """A migrated database with the reference data."""
     folder = Path(tempfile.mkdtemp(prefix="abonent-pg-"))
     try:
-        with PostgreSQL(folder / "data", options=NOT_DURABLE).running() as server:
-            migrations.upgrade(server.url)
-            yield server.url
+        with (
+            PostgreSQL(folder / "data", options=NOT_DURABLE).running() as server,
+            database_of_its_own(server.url) as database,
+        ):
+            yield database.url
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -47,14 +49,9 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def database(postgres_url: str) -> Iterator[Database]:
     """The database as the program sees it, seeded. Tests share it and use ids of their own."""
-    database = Database(postgres_url)
-    try:
-        with database.transaction() as session:
-            seed.seed(session)
+    with closing(Database(postgres_url)) as database:
         shared_policies.SHARED.append(database)
         yield database
-    finally:
-        database.close()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -46,7 +46,7 @@ class TroubledNetwork(LocalNetwork):
             raise ConnectionError(f"no route: {REASON}")
         super().switch_on(subscription_id, profile)
         self.entered.set()
-        self.answers.wait(20)
+        self.answers.wait(100)
 
 
 PATHS = Paths(connection_world)
@@ -409,7 +409,7 @@ def cancelled_in_activation(world: World) -> None:
     network: TroubledNetwork = world.__dict__["network"]
     world.to_handover()
     sign(world)
-    assert network.entered.wait(20)
+    assert network.entered.wait(100)
     cancel(world)
     network.answers.set()
     refund(world)

@@ -23,6 +23,7 @@ def all_of(futures: Sequence[Future[None]]) -> None:
 def steps_held_up(product: Product, table: str = "process") -> Iterator[None]:
     """Let every step that changes this table, or refers to a row in it, wait in its middle; reading goes on."""
     with product.database.transaction() as session:
+        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         session.execute(text(f"LOCK TABLE {table} IN EXCLUSIVE MODE"))
         yield
 

@@ -81,7 +81,7 @@ class World:
 
     def sleep(self, duration: timedelta) -> None:
         """Let time pass on the server."""
-        self.server.run(self.server.environment.sleep(duration))
+        self.server.sleep(duration)
 
     def owe(self, *, days_ago: int = 0, amount_minor: int = MONTH_MINOR) -> UUID:
         """An invoice that fell due so many days ago."""

@@ -5,10 +5,12 @@ rates) comes from the `database` fixture.
 """
 
 import secrets
-from datetime import UTC, date, datetime
+import time
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
@@ -87,6 +89,13 @@ def new_phone() -> str:
 
 _numbers = count(secrets.randbelow(10**7))
 """Ten million would be too few to draw thousands from: each is given once, and the factor scatters them."""
+
+
+def not_at_midnight(zone: ZoneInfo) -> None:
+    """Wait for the next day where this one is about to end: what a test does with «today» falls on one day then."""
+    now = datetime.now(zone)
+    if (now + timedelta(minutes=1)).date() != now.date():
+        time.sleep(60 - now.second)
 
 
 def reference(session: Session) -> None:

@@ -1,19 +1,16 @@
 """What the tests of messaging stand on: a database of their own, a clock they turn, a gateway that fails on order."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import create_engine, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from temporalio.testing import ActivityEnvironment
 
-import migrations
 from activities.gateways.local_sms import LocalSmsGateway
 from activities.gateways.sms import LookUpFailedError, NotSent, OutgoingSms, SendOutcome, SmsGateway
 from activities.message_queue import queue_message
@@ -30,31 +27,9 @@ from models.tables.payments import Allocation, Payment
 from models.tables.people import Subscriber
 from settings import Settings
 from tests import factories
-from workers import seed
 
 OPEN_ALL_DAY: dict[str, Any] = {"sms_quiet_from": time(0), "sms_quiet_until": time(0), "sms_weekdays_only": False}
 FACTS = {"tariff": "Домашний 100", "account_no": "1000019"}
-
-
-@contextmanager
-def database_of_its_own(url: str) -> Iterator[Database]:
-    """A fresh database on the same server: the queue is one for the whole database, and here nobody else fills it."""
-    name = f"messaging_{uuid4().hex[:12]}"
-    admin = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    own_url = make_url(url).set(database=name).render_as_string(hide_password=False)
-    migrations.upgrade(own_url)
-    database = Database(own_url)
-    with database.transaction() as session:
-        seed.seed(session)
-    try:
-        yield database
-    finally:
-        database.close()
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        admin.dispose()
 
 
 class Clock:

@@ -78,7 +78,7 @@ class World:
 
     def sleep(self, hours: float) -> None:
         """Let time pass on the server."""
-        self.server.run(self.server.environment.sleep(timedelta(hours=hours)))
+        self.server.sleep(timedelta(hours=hours))
 
     def register(
         self, kind: OutageKind = OutageKind.EMERGENCY, *nodes: UUID, starts: float | None = None,

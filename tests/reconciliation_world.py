@@ -117,6 +117,7 @@ class BankWorld:
 
     def furnish(self, *, accounts: int = 3, **terms: Any) -> None:
         """A bank with what was agreed with it, and so many payers; the day is yesterday."""
+        factories.not_at_midnight(ZONE)
         self.day = self.now().astimezone(ZONE).date() - timedelta(days=1)
         with self.database.transaction() as session:
             factories.reference(session)
@@ -132,7 +133,7 @@ class BankWorld:
         """Agree with the bank on something."""
         usual = {
             "starts_on": "2026-01-01",
-            "registry_expected_at": "23:59",  # in the future at whatever hour the test runs
+            "registry_expected_at": "23:59:59",  # in the future at whatever hour the test runs
             "fee": {"kind": "rule", "percent_bp": FEE_BP},
             "settlement": {"own_accounts": [self.own_iik], "payer_accounts": [self.bank_iik], "within_days": 5},
         }
@@ -150,7 +151,7 @@ class BankWorld:
     def sleep(self, duration: timedelta) -> None:
         """Let time pass on the server: not to the minute at which a process takes one of its looks by itself."""
         assert self.server is not None
-        self.server.run(self.server.environment.sleep(duration))
+        self.server.sleep(duration)
 
     def at(self, day: date | None = None, *, hour: int = 10) -> datetime:
         """An hour of the day in the operator's zone."""

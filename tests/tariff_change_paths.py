@@ -295,7 +295,7 @@ def cancelled_in_effective_day(world: TariffWorld) -> None:
 def cancelled_in_switching(world: TariffWorld) -> None:
     network: WaryNetwork = world.__dict__["network"]
     world.ask_for()
-    assert network.entered.wait(20)
+    assert network.entered.wait(100)
     cancel(world)
     network.answers.set()
 

@@ -69,7 +69,7 @@ class WaryNetwork(LocalNetwork):
         super().change_profile(subscription_id, profile)
         self.when_asked(self._own, profile)
         self.entered.set()
-        self.answers.wait(20)
+        self.answers.wait(100)
 
 
 @dataclass

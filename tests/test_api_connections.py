@@ -20,6 +20,7 @@ from models.contracts.people import Role
 from models.tables.stock import StockItem
 from tests import factories
 from tests.api_world import TEMPORAL_UI, ApiStack, Case, Json
+from tests.connection_world import eventually
 
 pytest_plugins = ("tests.api_stack",)
 
@@ -550,12 +551,17 @@ LISTS = (
 
 def test_a_list_page_by_page_is_the_whole_list(case: Case) -> None:
     case.to_scheduling()
-    for path in (f"/v1/{name}" for name in LISTS):
+
+    def is_whole(path: str) -> bool:
         whole = pages(case.api, path, limit=500)
-        in_parts = pages(case.api, path, limit=len(whole) // 3 + 1)
+        in_parts = pages(case.api, path, limit=min(len(whole) // 3 + 1, 500))
         assert whole, path
-        assert in_parts == whole, path
         assert len({str(item) for item in whole}) == len(whole), path
+        return in_parts == whole
+
+    for name in LISTS:
+        # Processes of other tests may be at work still, and change what is listed between two looks.
+        eventually(partial(is_whole, f"/v1/{name}"))
 
 
 def test_reference_data_of_a_town_is_seen_as_the_contract_says(case: Case) -> None:

@@ -155,13 +155,13 @@ def product() -> Iterator[Operator]:
 
 
 def test_two_processes_answer_behind_one_port_and_count_together(product: Operator) -> None:
-    assert len(psutil.Process(product.api.pid).children()) == 2
+    eventually(lambda: len(psutil.Process(product.api.pid).children()) == 2, "both processes run", given=product.api)
     for _ in range(40):
         # Over a connection of its own each time: the kernel deals them out.
-        assert httpx.get(f"{product.api_url}/nowhere").status_code == 404
+        assert httpx.get(f"{product.api_url}/nowhere", timeout=60).status_code == 404
     counted = 'abonent_http_requests_total{method="GET",route="none",status="404"} 40.0'
     for _ in range(4):
-        assert counted in httpx.get(f"{product.api_url}/metrics").text
+        assert counted in httpx.get(f"{product.api_url}/metrics", timeout=60).text
 
 
 def test_each_payment_is_posted_once_and_each_process_learns_of_it_whatever_dies_meanwhile(product: Operator) -> None:
@@ -195,6 +195,10 @@ def test_each_payment_is_posted_once_and_each_process_learns_of_it_whatever_dies
     for applicant in waiting:
         eventually(lambda one=applicant: one.stage() == "scheduling", "a paid process goes on")  # type: ignore[misc]
         told = sum(payment["account_no"] == applicant.account_no for payment in bank.payments)
+        eventually(
+            lambda one=applicant, told=told: one.events()["payment_received"] >= told,  # type: ignore[misc]
+            "the process has heard of each payment",
+        )
         assert applicant.events()["payment_received"] == told
     with product.database.transaction() as session:
         assert check(session) == []

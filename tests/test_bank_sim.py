@@ -28,6 +28,7 @@ def simulator(
     api: ApiStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Simulator:
     """`simulator("--dialect", "osmp", "pay", …)` answers the exit code and what was printed."""
+    factories.not_at_midnight(api.settings.zone)  # a registry is that of one day
     banks = {"demo-bank": {"user": api.bank.row.username, "password": api.bank.password}}
     known = {"api_url": api.url, "staff": dict.fromkeys(Role, "unused"), "banks": banks}
     (tmp_path / "credentials.json").write_text(json.dumps(known))

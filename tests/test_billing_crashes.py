@@ -112,8 +112,7 @@ class Billing(Product):
 
     def environment(self) -> dict[str, str]:
         quiet = {"SMS_QUIET_FROM": "00:00", "SMS_QUIET_UNTIL": "23:59:59"}  # notices are queued, not sent
-        size = {"BILLING_PARTITION_SIZE": str(PARTITION), "BILLING_SCHEDULE_ENABLED": "false"}
-        return {**super().environment(), **quiet, **size}
+        return {**super().environment(), **quiet, "BILLING_PARTITION_SIZE": str(PARTITION)}
 
     def start(self) -> None:
         self.start_postgres()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +16,15 @@ from temporalio.client import (
     ScheduleHandle,
     ScheduleOverlapPolicy,
 )
+from temporalio.service import RPCError
 
-from models.contracts.engine import BILLING_QUEUE, MONTHLY_BILLING_SCHEDULE, OPEN_MONTHLY_BILLING
+from models.contracts.engine import (
+    BILLING_QUEUE,
+    DAILY_DUNNING_SCHEDULE,
+    DAILY_RECONCILIATION_SCHEDULE,
+    MONTHLY_BILLING_SCHEDULE,
+    OPEN_MONTHLY_BILLING,
+)
 from models.contracts.processes import SCHEDULE_ACTOR, ProcessStatus
 from models.tables.processes import Process
 from settings import Settings
@@ -31,10 +39,17 @@ ALMATY = SETTINGS.zone
 
 @pytest.fixture
 def schedule(temporal: TemporalServer) -> Iterator[ScheduleHandle]:
-    """The handle of a schedule that is yet to be made."""
-    handle = temporal.client.get_schedule_handle(MONTHLY_BILLING_SCHEDULE)
-    yield handle
-    temporal.run(handle.delete())
+    """The handle of a schedule that is yet to be made. With it the others are made, and may not outlive the test."""
+    delete_schedules(temporal)
+    yield temporal.client.get_schedule_handle(MONTHLY_BILLING_SCHEDULE)
+    delete_schedules(temporal)
+
+
+def delete_schedules(temporal: TemporalServer) -> None:
+    """Whoever made them: other tests of this pytest process may have."""
+    for name in (MONTHLY_BILLING_SCHEDULE, DAILY_DUNNING_SCHEDULE, DAILY_RECONCILIATION_SCHEDULE):
+        with suppress(RPCError):
+            temporal.run(temporal.client.get_schedule_handle(name).delete())
 
 
 @pytest.fixture(scope="module")

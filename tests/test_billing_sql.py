@@ -31,6 +31,8 @@ MONTHS = [
 ]
 """Through a leap day, through the change of the VAT rate, and through months of 31 days side by side."""
 
+SEEDS = [3, 5, 6, 7, 11, 13]
+"""Two for each of these months; in each somebody gets money back."""
 BilledLine = InvoiceLine | RecalculationLine
 Facts = tuple[UUID, date, int, int, int]
 """Of a line: item, month, VAT rate, net, VAT."""
@@ -111,7 +113,7 @@ def remember(billed: Billed, lines: Sequence[BilledLine]) -> None:
         billed.setdefault((item, month), []).append((rate, Sums(net, vat)))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_runs_say_line_by_line_what_the_oracle_says_day_by_day(database: Database, seed: int) -> None:
     dice = random.Random(seed)
     months = MONTHS[seed % len(MONTHS)]
@@ -150,7 +152,9 @@ def test_runs_say_line_by_line_what_the_oracle_says_day_by_day(database: Databas
 
 def _change_the_month(session: Session, dice: random.Random, world: World, month: date, *, end: date) -> None:
     """What happens after the month was charged ahead: for half of the services all is different from some day on."""
-    tariffs = sorted({tariff for service in world.services for tariff, _ in service.days.values()}, key=str)
+    used = {tariff for service in world.services for tariff, _ in service.days.values()}
+    # By what a seed decides alone: ids are new in each run.
+    tariffs = sorted(used, key=lambda tariff: (tariff.prices, tariff.in_advance, tariff.vat_on_top))
     for service in dice.sample(world.services, len(world.services) // 2):
         since = max(month + timedelta(days=dice.randrange(28)), min(service.days))
         live_through(session, dice, service, tariffs, since=since, until=end)

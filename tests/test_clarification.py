@@ -110,16 +110,13 @@ def test_task_and_api_at_once_give_the_money_to_one_account(world: Clarification
     with database.transaction() as session:
         other = factories.customer(session).account
     world.ask_for_the_payee()
-    world.task(TaskKind.FIND_PAYER)
+    task = world.task(TaskKind.FIND_PAYER)
 
     def by_task() -> None:
-        try:
-            world.answer("found", account_no=other.account_no)
-        except (WorkflowUpdateFailedError, AssertionError):
-            return
+        world.complete_seen(task, "found", {"account_no": other.account_no})
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda act: act(), [by_task, _quietly(world.give_by_api)]))
+        list(pool.map(lambda act: act(), [_quietly(by_task), _quietly(world.give_by_api)]))
     world.deliver()
     assert ended(world) is ProcessStatus.COMPLETED
     with database.transaction() as session:

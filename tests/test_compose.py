@@ -126,7 +126,7 @@ def run_in_image(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
     )
 
 
@@ -375,6 +375,7 @@ def engine() -> Iterator[TemporalServer]:
 
 
 @pytest.mark.stack
+@pytest.mark.timeout(600)
 def test_the_services_start_in_order_and_their_health_checks_pass(
     image: Path, initialised: str, engine: TemporalServer
 ) -> None:
@@ -395,7 +396,7 @@ def test_the_services_start_in_order_and_their_health_checks_pass(
         check = services[name]["healthcheck"]["test"][1:]
         check = [sys.executable, *check[1:-1], check[-1].replace(services[name]["environment"][setting], port)]
         with running(image, services[name]["command"], environment) as process:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 150
             while subprocess.run(check, capture_output=True, check=False).returncode != 0:
                 assert process.poll() is None, f"{name} ended while it started"
                 assert time.monotonic() < until, f"{name} did not become healthy"
@@ -411,7 +412,7 @@ def running(app: Path, command: list[str], environment: dict[str, str]) -> Itera
     try:
         yield process
         process.terminate()
-        process.wait(60)
+        process.wait(150)
     finally:
         process.kill()
         process.wait()

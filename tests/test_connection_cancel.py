@@ -32,7 +32,7 @@ class StuckNetwork(LocalNetwork):
     def switch_on(self, subscription_id: UUID, profile: str) -> None:
         super().switch_on(subscription_id, profile)
         self.entered.set()
-        self.answers.wait(20)
+        self.answers.wait(100)
 
 
 def to_purchase(world: World) -> None:
@@ -102,7 +102,7 @@ def test_cancelling_while_the_network_is_silent_switches_the_service_off_again(
         before = world.residue()
         world.to_handover()
         world.complete(TaskKind.SIGN_ACT, "signed")
-        assert network.entered.wait(20)
+        assert network.entered.wait(100)
 
         world.cancel()
         network.answers.set()

@@ -399,9 +399,12 @@ def test_a_piece_that_comes_back_is_what_somebody_waits_for(
 
         world.complete(TaskKind.DISMANTLE, "dismantled", world.found())
 
-        with database.transaction() as session:
-            told = select(Outbox.signal).where(Outbox.workflow_id == other.workflow_id).order_by(Outbox.id)
-            assert session.scalars(told).all() == [None, "stock_arrived"]
+        def told() -> list[str | None]:
+            with database.transaction() as session:
+                rows = select(Outbox.signal).where(Outbox.workflow_id == other.workflow_id).order_by(Outbox.id)
+                return list(session.scalars(rows))
+
+        eventually(lambda: told() == [None, "stock_arrived"])
 
 
 def test_a_crew_that_comes_before_the_wished_day_ends_the_charging_earlier(world: LeavingWorld) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ def crew_on_its_way(world: LeavingWorld) -> None:
 
 def postponed(world: LeavingWorld) -> None:
     paid(world)
-    until = {"until": (world.now() + 3 * (world.now() - world.now().replace(day=1))).isoformat(), "reason": REASON}
+    until = {"until": (world.now() + timedelta(days=30)).isoformat(), "reason": REASON}
     world.complete(TaskKind.ASSIGN_CREW, "postponed", until)
     eventually(lambda: world.open_task(TaskKind.ASSIGN_CREW) is None)
 
@@ -181,11 +182,11 @@ def test_the_wish_to_stay_and_the_dismantling_at_once_one_of_them_wins(
             before = world.world_around()
             world.leave(in_days=0)
             world.complete(TaskKind.ASSIGN_CREW, "assigned", world.next_slot())
-            world.task(TaskKind.DISMANTLE)
+            task = world.task(TaskKind.DISMANTLE)
             report, found = world.found(), world.serials()
             with ThreadPoolExecutor(2) as pool:
                 first = pool.submit(world.cancel) if turn % 2 else None
-                reporting = pool.submit(world.complete, TaskKind.DISMANTLE, "dismantled", report)
+                reporting = pool.submit(world.complete_seen, task, "dismantled", report)
                 if first is None:
                     pool.submit(world.cancel)
                 reported = reporting.exception() is None

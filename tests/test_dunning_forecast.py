@@ -25,8 +25,8 @@ from models.tables.messages import Message
 from models.tables.outbox import Outbox
 from models.tables.people import Subscriber
 from models.tables.processes import Process, TimelineEntry
+from tests.databases import database_of_its_own
 from tests.dunning_life import MONTH_MINOR, SETTINGS, ZONE, Life, life, local, set_policy
-from tests.messaging_world import database_of_its_own
 
 FROM = date(2026, 10, 1)
 UNTIL = date(2026, 11, 1)

@@ -37,9 +37,9 @@ from settings import Settings
 from tests import factories
 from tests.api_world import relayed
 from tests.connection_world import eventually
+from tests.databases import database_of_its_own
 from tests.dunning_life import MONTH_MINOR, at_any_time, issue, served_account, set_policy
 from tests.engines import TemporalServer
-from tests.messaging_world import database_of_its_own
 from workers.registry import build_workers
 
 RACES = int(os.environ.get("DUNNING_RACES", "8"))

@@ -24,10 +24,10 @@ from models.tables.outbox import Outbox
 from settings import Settings
 from tests import factories
 from tests.connection_world import eventually
+from tests.databases import database_of_its_own
 from tests.dunning_life import MONTH_MINOR, SETTINGS, ZONE, Life, at_any_time, life, set_policy
 from tests.dunning_world import World, dunning_world
 from tests.engines import TemporalServer
-from tests.messaging_world import database_of_its_own
 from workers.registry import activities_of
 from workers.schedules import keep_schedules
 from workflows.dunning import DAILY_WORKFLOWS

@@ -23,9 +23,10 @@ from models.tables.inbound import InboundSms
 from models.tables.requests import Request, RequestText
 from settings import Settings
 from tests import factories
+from tests.databases import database_of_its_own
 from tests.fake_twilio import ACCOUNT_SID, AUTH_TOKEN, SENDER
 from tests.http_client import ApiClient
-from tests.messaging_world import World, database_of_its_own
+from tests.messaging_world import World
 
 PUBLIC_URL = "https://abonent.example"
 PATH = "/webhooks/twilio/inbound"

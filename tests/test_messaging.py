@@ -22,7 +22,8 @@ from models.rules.sms_failures import FailureClass
 from models.rules.sms_texts import Template
 from models.tables.people import Subscriber
 from tests import factories
-from tests.messaging_world import FACTS, World, database_of_its_own, invoice_of, pay
+from tests.databases import database_of_its_own
+from tests.messaging_world import FACTS, World, invoice_of, pay
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,9 @@ from models.rules.sms_failures import FailureClass
 from models.rules.sms_texts import Template
 from models.tables.people import Subscriber
 from tests import factories
+from tests.databases import database_of_its_own
 from tests.fake_twilio import FakeTwilio
-from tests.messaging_world import FACTS, World, database_of_its_own, invoice_of, pay
+from tests.messaging_world import FACTS, World, invoice_of, pay
 from tests.test_sms_gateways import twilio_gateway
 
 LEASE_IS_OVER = timedelta(minutes=3)

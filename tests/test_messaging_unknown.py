@@ -12,8 +12,9 @@ from activities.gateways.sms import OutgoingSms, SendOutcome, SmsGateway
 from models.contracts.messaging import MessageStatus
 from models.database import Database
 from tests.connection_world import eventually
+from tests.databases import database_of_its_own
 from tests.fake_twilio import Failure, FakeTwilio
-from tests.messaging_world import World, database_of_its_own
+from tests.messaging_world import World
 from tests.test_sms_gateways import twilio_gateway
 
 LEASE_IS_OVER = timedelta(minutes=3)

@@ -19,8 +19,9 @@ from models.contracts.messaging import MessageStatus, Urgency
 from models.database import Database
 from models.rules.sms_failures import FailureClass
 from tests import factories
+from tests.databases import database_of_its_own
 from tests.engines import TemporalServer
-from tests.messaging_world import World, database_of_its_own
+from tests.messaging_world import World
 from workflows.engine import DATA_CONVERTER
 from workflows.messaging import MessageDelivery
 

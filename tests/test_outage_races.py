@@ -47,7 +47,7 @@ from models.tables.subscriptions import Subscription
 from settings import Settings
 from tests import factories
 from tests.billing_histories import bill, serve
-from tests.messaging_world import database_of_its_own
+from tests.databases import database_of_its_own
 
 RACES = int(os.environ.get("OUTAGE_RACES", "6"))
 SETTINGS = Settings(environment="local")

@@ -41,7 +41,8 @@ def take(database: Database, bank_id: UUID, notice: PaymentNotice) -> tuple[Paym
 
 
 def in_parallel(workers: int, act: Callable[[int], Any]) -> list[Any]:
-    with ThreadPoolExecutor(workers) as pool:
+    # No more at a time than there are connections: the others would wait for one, and not for ever.
+    with ThreadPoolExecutor(min(workers, 20)) as pool:
         return list(pool.map(act, range(workers)))
 
 

@@ -18,10 +18,11 @@ from models.tables.outbox import Outbox
 from models.tables.processes import Process
 from models.tables.reconciliation import Reconciliation
 from settings import Settings
-from tests.accounting import database_beside
 from tests.connection_world import eventually
+from tests.databases import database_of_its_own
 from tests.engines import TemporalServer
 from tests.reconciliation_world import SETTINGS, ZONE, BankWorld, worker
+from tests.test_billing_schedule import delete_schedules
 from workers.schedules import RECONCILIATION_OFF_BY_SETTINGS, keep_schedules
 
 NOW = datetime(2026, 11, 24, 5, 0, tzinfo=ZONE)
@@ -31,9 +32,8 @@ YESTERDAY = date(2026, 11, 23)
 @pytest.fixture(scope="module")
 def own(postgres_url: str) -> Iterator[Database]:
     """A database of its own: the schedule opens days of all banks."""
-    database = database_beside(postgres_url, "reconciliation_schedule")
-    yield database
-    database.close()
+    with database_of_its_own(postgres_url) as database:
+        yield database
 
 
 @pytest.fixture
@@ -116,9 +116,9 @@ def test_a_cancelled_day_is_not_opened_again_by_the_schedule(bank: BankWorld) ->
 
 @pytest.fixture
 def schedule(temporal: TemporalServer) -> Iterator[ScheduleHandle]:
-    handle = temporal.client.get_schedule_handle(DAILY_RECONCILIATION_SCHEDULE)
-    yield handle
-    temporal.run(handle.delete())
+    delete_schedules(temporal)
+    yield temporal.client.get_schedule_handle(DAILY_RECONCILIATION_SCHEDULE)
+    delete_schedules(temporal)
 
 
 def keep(temporal: TemporalServer, **settings: Any) -> Schedule:

@@ -20,15 +20,18 @@ from activities.outbox import backlog, remind_workflow, signal_workflow, start_w
 from models.contracts.engine import NOBODY_LISTENS
 from models.database import Database
 from models.tables.outbox import Outbox
+from tests.databases import database_of_its_own
 from tests.engines import TemporalServer
 from tests.listener import Listener, Note, Order
-from tests.messaging_world import database_of_its_own
 from workers.children import Child, wait_until
 from workers.local_servers import Temporal
 from workers.outbox_queue import OutboxQueue, Row
 from workers.ports import free_port
 from workers.relay import OUTAGE_PAUSE_SECONDS, Relay, coalesced, search_attributes_of, summary_of
 from workflows.engine import DATA_CONVERTER
+
+PATIENCE_SECONDS: Final = 110.0
+"""Less than `TemporalServer.run` has."""
 
 
 class Town:
@@ -101,9 +104,9 @@ def town(database: Database) -> Town:
 
 
 async def eventually(fact: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_SECONDS
     while not await asyncio.to_thread(fact):
-        assert time.monotonic() < until, "waited for a minute"
+        assert time.monotonic() < until, "waited in vain"
         await asyncio.sleep(0.02)
 
 
@@ -217,7 +220,9 @@ def test_what_was_told_and_not_noted_is_told_again_and_lost_never(
     crashes = iter([True, True])
 
     def record(queue: OutboxQueue, told: Any, failures: Any) -> None:
-        if next(crashes, False):
+        # The relay of the API that other tests share may be at work in this process too.
+        is_ours = not {row.id for row in town.rows()}.isdisjoint(one.id for one in told)
+        if is_ours and next(crashes, False):
             raise OperationalError("UPDATE outbox", {}, Exception("the connection broke"))
         real(queue, told, failures)
 
@@ -242,10 +247,10 @@ def test_one_relay_leads_and_another_takes_over_when_it_is_gone(
 ) -> None:
     first, second = OutboxQueue(database), OutboxQueue(database)
     try:
-        assert first.take_the_lead()
+        # The server notices the end of a connection, such as that of the relay of an earlier test, a moment later.
+        temporal.run(eventually(first.take_the_lead))
         assert not second.take_the_lead()
         first.close()
-        # The server notices the end of a connection a moment later.
         temporal.run(eventually(second.take_the_lead))
     finally:
         second.close()

@@ -5,7 +5,6 @@ import csv
 import io
 import random
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
@@ -31,7 +30,8 @@ from models.tables.payments import Allocation
 from models.tables.people import Account
 from settings import Settings
 from tests import factories
-from tests.accounting import Line, database_beside, invoice_of
+from tests.accounting import Line, invoice_of
+from tests.databases import database_of_its_own
 from tests.factories import NOW, TODAY
 from tests.http_client import ApiClient, api_with
 from workers import cli
@@ -393,19 +393,20 @@ def test_the_command_checks_the_ledger_and_prints_a_trial_balance_for_a_range(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # A database of its own: the command looks at all of it, and other tests do with theirs what they like.
-    with closing(database_beside(postgres_url, "ledger_check")) as database, database.transaction() as session:
-        account = factories.customer(session).account
-        invoice_of(session, account, [Line(1_160)], issued_on=date(2026, 1, 15), due_on=date(2026, 1, 15))
+    with database_of_its_own(postgres_url) as database:
+        with database.transaction() as session:
+            account = factories.customer(session).account
+            invoice_of(session, account, [Line(1_160)], issued_on=date(2026, 1, 15), due_on=date(2026, 1, 15))
         monkeypatch.setenv("DATABASE_URL", database.url)
-    assert cli.main(["ledger-check", "--from", "2026-01-15", "--until", "2026-01-16"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "1210 0,00 ₸ 11,60 ₸ 0,00 ₸ 11,60 ₸" in said
-    assert "3130 0,00 ₸ 0,00 ₸ 1,60 ₸ −1,60 ₸" in said
-    assert said.endswith("11,60 ₸ 11,60 ₸ The ledger is right: 0 findings.")
-    assert cli.main(["ledger-check"]) == 0
-    assert capsys.readouterr().out == "The ledger is right: 0 findings.\n"
-    assert cli.main(["ledger-check", "--from", "2026-01-16", "--until", "2026-01-16"]) == 1
-    assert "must come after --from" in capsys.readouterr().err
+        assert cli.main(["ledger-check", "--from", "2026-01-15", "--until", "2026-01-16"]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "1210 0,00 ₸ 11,60 ₸ 0,00 ₸ 11,60 ₸" in said
+        assert "3130 0,00 ₸ 0,00 ₸ 1,60 ₸ −1,60 ₸" in said
+        assert said.endswith("11,60 ₸ 11,60 ₸ The ledger is right: 0 findings.")
+        assert cli.main(["ledger-check"]) == 0
+        assert capsys.readouterr().out == "The ledger is right: 0 findings.\n"
+        assert cli.main(["ledger-check", "--from", "2026-01-16", "--until", "2026-01-16"]) == 1
+        assert "must come after --from" in capsys.readouterr().err
 
 
 def test_now_is_the_day_of_these_tests_in_the_operators_zone() -> None:

@@ -80,9 +80,9 @@ def test_the_timers_go_off_at_the_end_of_working_time(database: Database, world:
     due_at = world.request().sla_due_at
     assert due_at is not None
 
-    world.sleep(due_at - world.now() - timedelta(minutes=1))
+    world.sleep(due_at - world.now() - timedelta(minutes=10))
     assert world.request().sla_breached_at is None
-    world.sleep(timedelta(minutes=2))
+    world.sleep(timedelta(minutes=11))
     eventually(lambda: world.request().sla_breached_at)
     set_policy(database, AROUND_THE_CLOCK)
     world.solve()

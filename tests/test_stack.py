@@ -81,7 +81,7 @@ class RunningStack:
     def request(self, method: str, path: str, role: str = "operator", **more: Any) -> Any:
         token = self.credentials["staff"][role]
         headers = {"Authorization": f"Bearer {token}", **more.pop("headers", {})}
-        answer = httpx.request(method, f"{self.addresses['api_url']}{path}", headers=headers, timeout=30, **more)
+        answer = httpx.request(method, f"{self.addresses['api_url']}{path}", headers=headers, timeout=120, **more)
         assert answer.status_code < 300, answer.text
         return answer.json()
 
@@ -149,7 +149,7 @@ def test_the_demo_plays_its_story_against_the_running_product(stack: RunningStac
         capture_output=True,
         text=True,
         check=False,
-        timeout=150,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith("The story went as it should.")

@@ -532,7 +532,7 @@ def test_a_policy_in_seconds_runs_in_seconds(world: TariffWorld) -> None:
     )  # fmt: skip
     world.owe()
     world.ask_for(policy=hasty)
-    world.task(TaskKind.CONTROL_DEBT)
+    eventually(lambda: "debt_found" in world.events())
 
     world.sleep(timedelta(seconds=10))
 

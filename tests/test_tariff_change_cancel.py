@@ -83,7 +83,7 @@ def test_cancelling_while_the_network_is_silent_sets_it_back(database: Database,
     with tariff_world(database, time_skipping(), network=network) as world:
         before = world.residue()
         world.ask_for()
-        assert network.entered.wait(20)
+        assert network.entered.wait(100)
         assert world.port() == (1, "active", "1G")
 
         world.cancel()

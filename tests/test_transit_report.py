@@ -11,19 +11,17 @@ from activities import balance_transfer, ledger, transit_report
 from models.contracts.ledger import Chart
 from models.tables.ledger import LedgerBalance
 from models.tables.people import Account
-from tests import factories
-from tests.accounting import database_beside
+from tests.databases import database_of_its_own
 from tests.reconciliation_world import ZONE, BankWorld
 
 
 @pytest.fixture
 def world(postgres_url: str) -> Iterator[BankWorld]:
     """In a database of its own: the report is about all banks."""
-    database = database_beside(postgres_url, factories.unique("transit").replace("-", "_"))
-    world = BankWorld(database, None, "")
-    world.furnish()
-    yield world
-    database.close()
+    with database_of_its_own(postgres_url) as database:
+        world = BankWorld(database, None, "")
+        world.furnish()
+        yield world
 
 
 def in_transit(
