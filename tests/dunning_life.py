@@ -75,6 +75,7 @@ class Life:
     """Whether the daily round looks after the open episode too, beside its own timer."""
     has_sms: bool = True
     """Whether one may be waiting."""
+    sms_at_any_time: bool = False
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
@@ -167,10 +168,12 @@ class Life:
 
     def deliver_sms(self) -> None:
         """What the delivery does with this subscriber's SMS by now."""
-        notices_from = next_allowed(
-            self.now, zone=ZONE, quiet_from=SETTINGS.sms_quiet_from, quiet_until=SETTINGS.sms_quiet_until,
-            weekdays_only=False, holidays=frozenset(),
-        )  # fmt: skip
+        notices_from = self.now
+        if not self.sms_at_any_time:
+            notices_from = next_allowed(
+                self.now, zone=ZONE, quiet_from=SETTINGS.sms_quiet_from, quiet_until=SETTINGS.sms_quiet_until,
+                weekdays_only=False, holidays=frozenset(),
+            )  # fmt: skip
         with self.database.transaction() as session:
             waiting = session.scalars(
                 select(Message.id).where(

@@ -363,6 +363,7 @@ def test_a_suspension_that_hangs_does_not_keep_whoever_paid_off_the_network(
     """Even where the equipment does it after the service was given back."""
     network = StuckNetwork(database)
     with dunning_world(database, temporal, network=network, policy=at_any_time()) as world:
+        world.life.sms_at_any_time = True
         world.owe(days_ago=40)
         world.open()
         assert network.entered.wait(PATIENCE_SECONDS)

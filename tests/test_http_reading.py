@@ -36,7 +36,8 @@ class Line:
         length = head.lower().partition(b"content-length:")[2].partition(b"\r")[0]
         body = b""
         while not length or len(body) < int(length):
-            received = self.socket.recv(65536)
+            # No more than this answer: the next one may be there already.
+            received = self.socket.recv(int(length) - len(body) if length else 65536)
             if not received:
                 break
             body += received
