@@ -30,7 +30,7 @@ from models.tables.processes import Process
 from settings import Settings
 from tests.billing_world import Month, month_of_billing, template_of
 from tests.connection_world import eventually
-from tests.engines import TemporalServer
+from tests.engines import ASK_AGAIN_AFTER_SECONDS, TemporalServer
 from workers.schedules import CATCH_UP_WITHIN, OFF_BY_SETTINGS, keep_schedules
 
 SETTINGS = Settings()
@@ -162,13 +162,22 @@ def test_late_it_opens_the_run_of_the_month_in_which_it_was_due(
     keep(temporal)
     due = datetime(month.first_day.year, month.first_day.month, 1, 2, tzinfo=ALMATY)
     previous = (due - timedelta(days=5)).replace(day=1)
-    for moment in (previous, due):
-        around = ScheduleBackfill(
-            start_at=moment - timedelta(hours=1), end_at=moment + timedelta(hours=1),
-            overlap=ScheduleOverlapPolicy.ALLOW_ALL,
-        )  # fmt: skip
-        temporal.run(schedule.backfill(around))
-    processes = eventually(lambda: len(opened(month)) == 2 and opened(month))
+    asked_at: list[float] = []
+
+    def both() -> list[Process]:
+        # The engine was seen to lose one of two that came together; whoever asks again opens nothing twice.
+        if not asked_at or time.monotonic() > asked_at[-1] + ASK_AGAIN_AFTER_SECONDS:
+            asked_at.append(time.monotonic())
+            for moment in (previous, due):
+                around = ScheduleBackfill(
+                    start_at=moment - timedelta(hours=1), end_at=moment + timedelta(hours=1),
+                    overlap=ScheduleOverlapPolicy.ALLOW_ALL,
+                )  # fmt: skip
+                temporal.run(schedule.backfill(around))
+        found = opened(month)
+        return found if len(found) > 1 else []
+
+    processes = eventually(both)
 
     names = {process.workflow_id for process in processes}
     assert names == {f"billing-run/{previous:%Y-%m}", f"billing-run/{month.period}"}
