@@ -119,15 +119,15 @@ class TemporalServer:
             try:
                 await self.client.test_service.unlock_time_skipping_with_sleep(request, timeout=timedelta(seconds=45))
             except RPCError:
-                # The server was seen to give no answer; time goes on when it is asked again.
+                # Seen in one whole run, for a cause not yet known; whether asking again helps has not been seen.
                 await self.client.test_service.unlock_time_skipping_with_sleep(request, timeout=timedelta(seconds=45))
             duration -= part
 
     def update(self, handle: WorkflowHandle[Any, Any], name: str, argument: Any, answer: type[Result]) -> Result:
         """The answer to an Update, asked again where none comes, as people do.
 
-        The time-skipping server loses an Update now and then that meets a timer («invalid history builder state»), and
-        who asks for the same one waits for what is lost: so it is another one that asks for the same.
+        The time-skipping server loses an Update now and then that meets a timer («invalid history builder state»).
+        Asking with its old id was seen to wait in vain, so each time it is a new one, for the same act.
         """
 
         async def ask() -> Result:

@@ -165,7 +165,7 @@ def test_late_it_opens_the_run_of_the_month_in_which_it_was_due(
     asked_at: list[float] = []
 
     def both() -> list[Process]:
-        # The engine was seen to lose one of two that came together; whoever asks again opens nothing twice.
+        # Twice in whole runs the two did not come, for a cause not yet known; whoever asks again opens nothing twice.
         if not asked_at or time.monotonic() > asked_at[-1] + ASK_AGAIN_AFTER_SECONDS:
             asked_at.append(time.monotonic())
             for moment in (previous, due):
